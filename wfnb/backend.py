@@ -1,0 +1,37 @@
+"""Where workers run; implementations live in wfnb.workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from wfnb.plan import Plan
+from wfnb.storage import Lane, RunId
+
+
+class Backend(Protocol):
+    """Makes workers exist for the launches that runs ask for; it never tells them what to do."""
+
+    name: str
+
+    def lanes(self, plan: Plan) -> Mapping[str, Lane]:
+        """For each queue of the plan, how many workers may serve it and where to ask for them.
+
+        Raises BackendError for a task that no worker here can have room for.
+        """
+        ...
+
+    def serve(self) -> None:
+        """See that launch requests are being met: start a pool if none is alive. Cheap when one is.
+
+        Raises BackendError with the reason if none can be started.
+        """
+        ...
+
+    def work(self, run: RunId, *, timeout_seconds: float) -> None:
+        """Do the run's work in the calling thread, where that is this backend's way; else return."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what this object holds; workers that others may use go on."""
+        ...

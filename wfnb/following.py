@@ -1,0 +1,124 @@
+"""A client's view of a run: kept up to date from its events, and put right by its state."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from threading import Lock
+
+from wfnb.backend import Backend
+from wfnb.errors import BackendError
+from wfnb.events import START, Event, EventId, read_entry
+from wfnb.graph import Graph
+from wfnb.storage import RunId, Store
+from wfnb.timeline import Crew, Timeline, derived_states
+
+SNAPSHOT_SECONDS = 5.0
+LOOK_SECONDS = 2.0
+ALONE_SECONDS = 10.0
+
+
+class Follower:
+    """Makes a run's timeline when asked, from what happened since the last time."""
+
+    def __init__(self, store: Store, run: RunId, graph: Graph) -> None:
+        self._store = store
+        self._run = run
+        self._graph = graph
+        self._timeline = Timeline(graph)
+        self._after: EventId = START
+        self._correct_at = 0.0
+        self._is_settled = False
+        self._lock = Lock()
+
+    def crew(self) -> Crew:
+        """Who works on the run, by the events alone."""
+        with self._lock:
+            self._take()
+            return self._timeline.crew
+
+    def timeline(self, *, is_over: bool) -> Timeline:
+        """Up to date by the events, and right by the state: at first, every 5 s, and at the end."""
+        with self._lock:
+            self._take()
+            if not self._is_settled and (is_over or time.monotonic() >= self._correct_at):
+                self._correct()
+            return self._timeline
+
+    def _take(self, until: EventId | None = None) -> None:
+        last = None if until is None else _moment(until)
+        while entries := self._store.events(self._run, self._after):
+            for at, entry in entries:
+                if last is not None and _moment(at) > last:
+                    return
+                self._after = at
+                self._is_settled = False
+                for event in read_entry(entry):
+                    self._timeline.record(event)
+
+    def _correct(self) -> None:
+        # Events newer than the snapshot must not be undone by it, so they are taken after it.
+        snapshot = self._store.snapshot(self._run)
+        self._take(until=snapshot.last_event)
+        self._timeline.correct(derived_states(self._graph, snapshot.states, snapshot.status))
+        self._timeline.status = snapshot.status
+        self._correct_at = time.monotonic() + SNAPSHOT_SECONDS
+        self._is_settled = snapshot.status != "running"
+
+
+class Lifeline:
+    """Sees to it that a run somebody waits for has workers, or that its watchers learn why not."""
+
+    def __init__(self, store: Store, run: RunId, backend: Backend) -> None:
+        self._store = store
+        self._run = run
+        self._backend = backend
+        self._next_look = 0.0
+        self._alone_since = 0.0
+        self._has_told = False
+
+    def look(self, crew: Callable[[], Crew]) -> None:
+        """To be called often; looks every 2 s, for the first time 2 s after the first call."""
+        now = time.monotonic()
+        if not self._next_look:
+            self._next_look, self._alone_since = now + LOOK_SECONDS, now
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
+        reason = self._serve()
+        if crew().present:
+            self._alone_since, self._has_told = now, False
+        elif now - self._alone_since >= ALONE_SECONDS and not self._has_told:
+            self._has_told = True
+            self._store.note(self._run, json.dumps({"none": reason}))
+            sys.stderr.write(f"no workers for {self._run}: {reason}\n")
+
+    def _serve(self) -> str:
+        """Start a pool if none is alive; why there may be no workers all the same."""
+        try:
+            self._backend.serve()
+        except BackendError as error:
+            return str(error)
+        return (
+            f"none has come from backend {self._backend.name!r} for {ALONE_SECONDS:g} s; they may "
+            "be busy with other runs (`wfnb runs`), and `wfnb doctor` says what works here"
+        )
+
+
+def events_of(store: Store, run: RunId, *, follow: bool) -> Iterator[Event]:
+    """What has happened so far; with `follow` also what happens until the run ends."""
+    after = START
+    while True:
+        entries = store.events(run, after, block_seconds=1.0 if follow else 0.0)
+        for after, entry in entries:  # noqa: B007
+            yield from read_entry(entry)
+        is_over = not follow or store.wait_for_end(run, timeout_seconds=0) != "running"
+        if is_over and not entries:
+            return
+
+
+def _moment(event: EventId) -> tuple[int, int]:
+    milliseconds, _, serial = event.partition("-")
+    return int(milliseconds), int(serial or 0)

@@ -1,0 +1,283 @@
+"""How a function travels to a process that cannot import it: its code, and only the globals that it uses.
+
+We do not let dill do this: it finds a function's globals by printing `dis.dis` into an exchanged sys.stdout, which swallows
+what other threads of a notebook print, takes attribute names for globals, and needs ten times as long.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import marshal
+import opcode
+import sys
+from collections.abc import Callable, Iterator
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from wfnb.errors import SerialisationError
+
+Namespaces = dict[int, dict[str, Any]]
+"""For each globals dict met in one pickle, the dict that its functions share on the other side."""
+
+_LOAD_GLOBAL = opcode.opmap["LOAD_GLOBAL"]
+_EXTENDED_ARG = opcode.opmap["EXTENDED_ARG"]
+_LOAD_BY_NAME = frozenset(
+    opcode.opmap[name]
+    for name in ("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+    if name in opcode.opmap
+)
+#: `marshal` without references: those depend on reference counts, so equal code would give unequal bytes.
+_MARSHAL_VERSION = 2
+
+_importable: dict[tuple[str, int], bool] = {}
+
+
+@functools.lru_cache(maxsize=4096)
+def global_names(code: CodeType) -> tuple[str, ...]:
+    """The names which this code and the code nested in it look up among the globals, sorted."""
+    return tuple(sorted(set(_global_names(code))))
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    names = code.co_names
+    instructions = code.co_code
+    extended = 0
+    for operation, argument in zip(instructions[::2], instructions[1::2], strict=True):
+        if operation == _LOAD_GLOBAL:
+            yield names[(extended | argument) >> 1]
+        elif operation in _LOAD_BY_NAME:
+            yield names[extended | argument]
+        extended = (extended | argument) << 8 if operation == _EXTENDED_ARG else 0
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
+
+
+def used_globals(function: FunctionType) -> dict[str, Any]:
+    """The globals that the function uses and that exist now; a missing one is a NameError when it runs, not before."""
+    outer = function.__globals__
+    return {name: outer[name] for name in global_names(function.__code__) if name in outer}
+
+
+def is_importable(thing: Any) -> bool:
+    """Whether another process finds this very function or class under its name."""
+    return _hops(thing) == 0
+
+
+def _hops(thing: Any) -> int:
+    """How many `__wrapped__` lie between what the name leads to and the thing; -1 if the name does not lead to it."""
+    name = getattr(thing, "__qualname__", None)
+    module_name = getattr(thing, "__module__", None)
+    if not (isinstance(name, str) and isinstance(module_name, str)):
+        return -1
+    module = sys.modules.get(module_name)
+    if module is None or not module_is_importable(module_name, module):
+        return -1
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    for hops in range(8):
+        if found is thing:
+            return hops
+        found = getattr(found, "__wrapped__", None)
+    return -1
+
+
+def module_is_importable(name: str, module: ModuleType) -> bool:
+    """Whether another process with the same sys.path finds this module."""
+    known = _importable.get((name, id(module)))
+    if known is None:
+        known = _importable[name, id(module)] = _finds_module(name, module)
+    return known
+
+
+def _finds_module(name: str, module: ModuleType) -> bool:
+    top, *_ = name.partition(".")
+    if name == "__main__":
+        return False
+    if top in sys.stdlib_module_names:
+        return True
+    file = getattr(module, "__file__", None)
+    path: Any = None
+    spec = None
+    prefix = ""
+    for part in name.split("."):
+        prefix = f"{prefix}.{part}" if prefix else part
+        specs = (
+            finder.find_spec(prefix, path)
+            for finder in sys.meta_path
+            if hasattr(finder, "find_spec")
+        )
+        spec = next((found for found in specs if found is not None), None)
+        if spec is None:
+            # A package may put modules of another place under its name when it is imported, as `six.moves` does.
+            return bool(path) and file is not None and getattr(module, "__spec__", None) is not None
+        path = spec.submodule_search_locations
+    return spec is not None and (spec.origin == file or file is None or not spec.has_location)
+
+
+def reduce_function(function: FunctionType, namespaces: Namespaces) -> Any:
+    """What pickle writes for a function: its name if that is enough, else what rebuilds it."""
+    hops = _hops(function)
+    if hops == 0:
+        return NotImplemented
+    if hops > 0:
+        return unwrap, (function.__module__, function.__qualname__, hops)
+    outer = function.__globals__
+    namespace = namespaces.setdefault(id(outer), {"__name__": outer.get("__name__", "__main__")})
+    used = used_globals(function)
+    code = function.__code__
+    state = (
+        used,
+        tuple(_contents(cell) for cell in function.__closure__ or ()),
+        function.__defaults__,
+        function.__kwdefaults__,
+        function.__dict__ or None,
+        portable_annotations(function) or None,
+        function.__qualname__,
+        function.__module__,
+        function.__doc__,
+        _submodules(used, code),
+    )
+    skeleton = (_portable_code(code), namespace, function.__name__, function.__closure__)
+    return make_function, skeleton, state, None, None, fill_function
+
+
+def _portable_code(code: CodeType) -> bytes | CodeType:
+    try:
+        return marshal.dumps(code, _MARSHAL_VERSION)
+    except (
+        ValueError
+    ):  # a constant that no compiler makes: the codec has another way for code objects
+        return code
+
+
+def _contents(cell: CellType) -> tuple[Any, ...]:
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+def portable_annotations(thing: Any) -> dict[str, Any]:
+    """Annotations as text unless they are importable classes: nobody needs them to run the function."""
+    try:
+        annotations = thing.__annotations__
+    except (AttributeError, NameError, TypeError):
+        return {}
+    return {name: _portable_annotation(value) for name, value in annotations.items()}
+
+
+def _portable_annotation(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, type):
+        return value if is_importable(value) else value.__qualname__
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001  a user's __repr__
+        return f"<{type(error).__name__}>"
+
+
+def _submodules(used: dict[str, Any], code: CodeType) -> tuple[str, ...]:
+    """The modules reached by attribute, as in `xml.etree.parse`: importing `xml` alone would not bring them."""
+    packages = [
+        value.__name__
+        for value in used.values()
+        if isinstance(value, ModuleType) and hasattr(value, "__path__")
+    ]
+    if not packages:
+        return ()
+    attributes = set(_attribute_names(code))
+    found = []
+    while packages:
+        package = packages.pop()
+        inner = [f"{package}.{name}" for name in attributes if f"{package}.{name}" in sys.modules]
+        found += inner
+        packages += inner
+    return tuple(sorted(found))
+
+
+def _attribute_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _attribute_names(constant)
+
+
+def unwrap(module: str, name: str, hops: int) -> Any:
+    """The function that a decorator of an importable module has hidden behind itself."""
+    found: Any = importlib.import_module(module)
+    for part in [*name.split("."), *["__wrapped__"] * hops]:
+        found = getattr(found, part)
+    return found
+
+
+def make_function(
+    code: bytes | CodeType,
+    namespace: dict[str, Any],
+    name: str,
+    closure: tuple[CellType, ...] | None,
+) -> FunctionType:
+    """A function still without state, so that what it uses may in turn use it."""
+    namespace.setdefault("__builtins__", builtins)
+    loaded = marshal.loads(code) if isinstance(code, bytes) else code  # noqa: S302  signed like the pickle around it
+    return FunctionType(loaded, namespace, name, None, closure)
+
+
+def fill_function(function: FunctionType, state: tuple[Any, ...]) -> None:
+    """The second half of `make_function`."""
+    used, contents, defaults, keyword_defaults, attributes, annotations, *names, submodules = state
+    function.__globals__.update(used)
+    for cell, content in zip(function.__closure__ or (), contents, strict=True):
+        if content:
+            cell.cell_contents = content[0]
+    function.__defaults__ = defaults
+    function.__kwdefaults__ = keyword_defaults
+    function.__dict__.update(attributes or {})
+    function.__annotations__ = annotations or {}
+    function.__qualname__, function.__module__, function.__doc__ = names
+    for module in submodules:
+        importlib.import_module(module)
+
+
+def new_cell() -> CellType:
+    """An empty cell; the functions that share it fill it."""
+    return CellType()
+
+
+def reduce_cell(_cell: CellType, _namespaces: Namespaces) -> Any:
+    """A cell's content travels with the functions that close over it: it may be one of them."""
+    return new_cell, ()
+
+
+def reduce_module(module: ModuleType, _namespaces: Namespaces) -> Any:
+    """A module travels by name."""
+    if sys.modules.get(module.__name__) is module and module_is_importable(module.__name__, module):
+        return importlib.import_module, (module.__name__,)
+    raise SerialisationError(
+        f"the module `{module.__name__}` exists in this process only: import what is needed of it inside the function"
+    )
+
+
+def reduce_method(method: MethodType, _namespaces: Namespaces) -> Any:
+    """A method whose name no longer leads to it takes its function along."""
+    named = getattr(method.__self__, method.__func__.__name__, None)
+    if getattr(named, "__func__", None) is method.__func__:
+        return NotImplemented
+    return MethodType, (method.__func__, method.__self__)
+
+
+def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:  # noqa: FBT001  pickled arguments
+    """A function under a new, empty `functools.lru_cache`."""
+    return functools.lru_cache(maxsize=maxsize, typed=typed)(function)
+
+
+def reduce_cached(function: Any, _namespaces: Namespaces) -> Any:
+    """The cached function without what it has cached."""
+    if is_importable(function):
+        return NotImplemented
+    parameters = function.cache_parameters()
+    return make_cached, (function.__wrapped__, parameters["maxsize"], parameters["typed"])

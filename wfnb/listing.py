@@ -1,0 +1,77 @@
+"""The runs that a store knows, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from wfnb.storage import RunId, Store
+
+_HEADINGS = ("run", "status", "tasks", "done", "failed", "started", "owner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What can be said of a run without reading its graph."""
+
+    id: RunId
+    status: str
+    tasks: int
+    done: int
+    failed: int
+    created_seconds: float
+    owner: str
+
+
+class RunTable(tuple[RunSummary, ...]):
+    """The latest first; shows itself as a table of text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no runs: wfnb.run(task) starts one"
+        return table(_HEADINGS, [_row(run) for run in self])
+
+
+def run_table(store: Store) -> RunTable:
+    return RunTable(_summary(run, about) for run, about in store.runs())
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, numbers to the right."""
+    columns = list(zip(headings, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    to_right = [len(column) > 1 and all(map(_is_number, column[1:])) for column in columns]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, to_right, strict=True)
+        ).rstrip()
+        for line in (headings, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def _summary(run: RunId, about: Mapping[str, str]) -> RunSummary:
+    return RunSummary(
+        id=run,
+        status=about.get("status", "unknown"),
+        tasks=int(about.get("tasks", 0)),
+        done=int(about.get("done", 0)),
+        failed=int(about.get("failed", 0)),
+        created_seconds=int(about.get("created", 0)) / 1000,
+        owner=about.get("owner", ""),
+    )
+
+
+def _row(run: RunSummary) -> tuple[str, ...]:
+    started = datetime.fromtimestamp(run.created_seconds).astimezone()
+    counts = (run.tasks, run.done, run.failed)
+    numbers = tuple(f"{count:,}" for count in counts)
+    return (run.id, run.status, *numbers, f"{started:%Y-%m-%d %H:%M:%S}", run.owner)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(",", "").isdecimal()

@@ -1,0 +1,61 @@
+"""What a planner decides: where each task of a graph runs, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wfnb.errors import PlanError
+from wfnb.graph import Graph, TaskId
+from wfnb.resources import Resources
+
+ANYONE = "any"
+"""The queue of tasks that every worker may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """One planner decision about one task."""
+
+    resources: Resources = Resources()
+    worker: str | None = None
+    """None lets any idle worker take it."""
+
+    @property
+    def queue(self) -> str:
+        return ANYONE if self.worker is None else f"@{self.worker}"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A graph and a placement for each of its tasks; refuses to exist if one is missing."""
+
+    graph: Graph
+    placements: Mapping[TaskId, Placement]
+    planner: str = "by hand"
+    notes: tuple[str, ...] = field(default=())
+    """What the planner wants said, such as that it had no history to predict from."""
+
+    def __post_init__(self) -> None:
+        missing = [task for task in self.graph if task not in self.placements]
+        if missing:
+            some = ", ".join(missing[:3])
+            raise PlanError(f"{self.planner} placed {len(missing)} tasks nowhere, {some} among them")
+        sizes: dict[str, Resources] = {}
+        for task in self.graph:
+            placement = self.placements[task]
+            if placement.worker is None:
+                continue
+            size = sizes.setdefault(placement.worker, placement.resources)
+            if size != placement.resources:
+                message = f"worker {placement.worker} is {size}, but {task} wants {placement.resources}"
+                raise PlanError(f"{message}: a worker has one size")
+
+    def __repr__(self) -> str:
+        return f"<plan by {self.planner}: {len(self.graph)} tasks>"
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The planned workers; none when every task may run anywhere."""
+        named = (self.placements[task].worker for task in self.graph)
+        return tuple(dict.fromkeys(worker for worker in named if worker is not None))

@@ -1,0 +1,255 @@
+"""Runs: start one, come back to one, wait for it, ask it anything. A client owns nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wfnb.answers import Answer, name_of
+from wfnb.backend import Backend
+from wfnb.errors import (
+    ErrorRecord,
+    RunCancelledError,
+    RunNotFoundError,
+    RunTimeoutError,
+    StoreError,
+    TaskError,
+)
+from wfnb.events import Event
+from wfnb.failures import task_error
+from wfnb.following import Follower, Lifeline, events_of
+from wfnb.graph import Graph, TaskId
+from wfnb.metrics import tasks_frame
+from wfnb.plan import Plan
+from wfnb.signing import Signer
+from wfnb.storage import RunId, Store
+from wfnb.storage.graphs import load_graph, load_plan
+from wfnb.storage.opening import opening_of, seed_to_resume
+from wfnb.storage.outputs import read_output
+from wfnb.timeline import TaskState, Timeline
+
+if TYPE_CHECKING:
+    import pandas
+
+SLICE_SECONDS = 1.0
+TELL_SECONDS = 0.2
+KEEP_SECONDS = 7 * 24 * 3600
+
+
+class WaitInterrupted(KeyboardInterrupt):
+    """The user stopped waiting; what there is to say has been printed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["KeyboardInterrupt: the wait was stopped, not the run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What a client reaches a run through."""
+
+    store: Store
+    backend: Backend
+    signer: Signer
+
+
+class Run:
+    """One run of a plan. It lives in the store: any number of these may look at it, or none."""
+
+    def __init__(
+        self,
+        run: RunId,
+        connection: Connection,
+        *,
+        graph: Graph,
+        answer: Answer,
+        plan: Plan | None = None,
+    ) -> None:
+        self.id = run
+        self.graph = graph
+        self._connection = connection
+        self._plan = plan
+        self._answer = answer
+        self._status = "running"
+
+    def __repr__(self) -> str:
+        tasks = "1 task" if len(self.graph) == 1 else f"{len(self.graph)} tasks"
+        return f"<run: {self._status}, {tasks}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        # In slices: a thread that waits for the end itself would outlive a cancelled await.
+        while not await asyncio.to_thread(self.wait, SLICE_SECONDS):
+            pass
+        return await asyncio.to_thread(self.result)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end, at most `timeout` seconds; the values of the targets.
+
+        Raises TaskError if a task failed for good, RunCancelledError, or RunTimeoutError: then
+        the run goes on, and `result` may be called again.
+        """
+        if not self.wait(timeout):
+            message = f"{self.id} has not ended within {timeout:g} s; it goes on: "
+            raise RunTimeoutError(message + "wait again, or run.cancel() it")
+        if self._status == "failed":
+            raise self._failure()
+        if self._status == "cancelled":
+            raise RunCancelledError(f"{self.id} was cancelled: run.resume() goes on where it was")
+        return self._outputs()
+
+    def wait(
+        self, timeout: float | None = None, *, tell: Callable[[Run], None] | None = None
+    ) -> bool:
+        """Wait for the end, however it comes; False after `timeout` seconds without one.
+
+        `tell` is called about every 0.2 s meanwhile. Interrupting stops the wait, never the run.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        slice_seconds = SLICE_SECONDS if tell is None else TELL_SECONDS
+        try:
+            while not self._ends_within(max(0.0, min(slice_seconds, deadline - time.monotonic()))):
+                if time.monotonic() >= deadline:
+                    return False
+                self._lifeline.look(self._follower.crew)
+                if tell is not None:
+                    tell(self)
+        except KeyboardInterrupt:
+            sys.stdout.write(
+                f"\nstill running: wfnb.attach({self.id!r}) to come back, run.cancel() to stop it\n"
+            )
+            raise WaitInterrupted from None
+        return True
+
+    def cancel(self) -> bool:
+        """Stop it, and its running tasks within a second; False if it had ended."""
+        return self._connection.store.cancel(self.id)
+
+    def resume(self) -> Run:
+        """Run what is missing of an ended run, under a new generation. Nothing if it is running."""
+        store = self._connection.store
+        snapshot = store.snapshot(self.id)
+        if snapshot.status != "running":
+            seed = seed_to_resume(self.graph, snapshot, store.pointers(self.id))
+            store.resume(self.id, snapshot.generation, seed)
+            self._connection.backend.serve()
+        self._status = "running"
+        return self
+
+    @property
+    def status(self) -> str:
+        """running, done, failed or cancelled."""
+        self._status = self._connection.store.wait_for_end(self.id, timeout_seconds=0)
+        return self._status
+
+    @property
+    def plan(self) -> Plan:
+        if self._plan is None:
+            blob = self._connection.store.plan(self.id)
+            self._plan = load_plan(blob, self._connection.signer, self.id, self.graph)
+        return self._plan
+
+    @property
+    def timeline(self) -> Timeline:
+        """Which task ran where and when, as of now."""
+        return self._follower.timeline(is_over=self.status != "running")
+
+    @property
+    def tasks(self) -> pandas.DataFrame:
+        """One row a task: state, worker, attempt, times and sizes."""
+        placements = self.plan.placements
+        sizes = {task: str(placements[task].resources) for task in self.graph}
+        return tasks_frame(self.timeline, sizes)
+
+    @property
+    def errors(self) -> list[ErrorRecord]:
+        """Every failed attempt, in the order in which they failed."""
+        found = self._connection.store.errors(self.id)
+        records = [record for some in found.values() for record in some]
+        return sorted(records, key=lambda record: (record.at_seconds, record.task, record.attempt))
+
+    def log(self, task: str, attempt: int | None = None) -> str:
+        """What a task printed, in its last attempt or in the one that is named."""
+        known = self.graph.ids[self.graph.at(TaskId(task))]
+        text = self._connection.store.log(self.id, known, attempt)
+        return text.decode(errors="replace")
+
+    def events(self, *, follow: bool = False) -> Iterator[Event]:
+        """What has happened so far; with `follow`, also what happens until the end."""
+        return events_of(self._connection.store, self.id, follow=follow)
+
+    def _ends_within(self, seconds: float) -> bool:
+        self._connection.backend.work(self.id, timeout_seconds=seconds)
+        self._status = self._connection.store.wait_for_end(self.id, timeout_seconds=seconds)
+        if self._status == "unknown":
+            raise RunNotFoundError(f"{self.id} is no longer in the store: start it again")
+        return self._status != "running"
+
+    @cached_property
+    def _follower(self) -> Follower:
+        return Follower(self._connection.store, self.id, self.graph)
+
+    @cached_property
+    def _lifeline(self) -> Lifeline:
+        return Lifeline(self._connection.store, self.id, self._connection.backend)
+
+    def _outputs(self) -> Any:
+        store, signer = self._connection.store, self._connection.signer
+        targets = self.graph.targets
+        values = [
+            read_output(store, signer, self.id, task, _present(blob, task, self.id))
+            for task, blob in zip(targets, store.results(self.id, targets), strict=True)
+        ]
+        return self._answer.shaped(values)
+
+    def _failure(self) -> TaskError:
+        states = {span.task: span.state for span in self.timeline.spans}
+        found = self._connection.store.errors(self.id)
+        failed = [
+            found[task][-1]
+            for task in self.graph
+            if states[task] is TaskState.FAILED and task in found
+        ]
+        not_tried = sum(state is TaskState.UPSTREAM_FAILED for state in states.values())
+        return task_error(self.id, failed, tasks=len(self.graph), not_tried=not_tried)
+
+
+def start(
+    plan: Plan, connection: Connection, *, answer: Answer | None = None, owner: str = ""
+) -> Run:
+    """Write a run to the store, whole, and return at once.
+
+    Raises SerialisationError before anything is written.
+    """
+    graph = plan.graph
+    run = RunId(f"{name_of(graph)}-{secrets.token_hex(4)}")
+    answer = answer or Answer.read(None, graph)
+    lanes = connection.backend.lanes(plan)
+    opening = opening_of(
+        plan, lanes, run=run, signer=connection.signer, owner=owner, keep_seconds=KEEP_SECONDS
+    )
+    about = {**opening.about, "answer": str(answer), "backend": connection.backend.name}
+    if not connection.store.open_run(replace(opening, about=about)):
+        connection.backend.serve()
+    return Run(run, connection, graph=graph, plan=plan, answer=answer)
+
+
+def attach(run: RunId, connection: Connection, *, answer: str | None = None) -> Run:
+    """Take up a run that somebody started, perhaps this user yesterday."""
+    graph = load_graph(connection.store.graph(run), connection.signer, run)
+    return Run(run, connection, graph=graph, answer=Answer.read(answer, graph))
+
+
+def _present(blob: bytes | None, task: TaskId, run: RunId) -> bytes:
+    if blob is None:
+        raise StoreError(
+            f"the output of {task} is no longer in the store: run.resume() recomputes it"
+        )
+    return blob

@@ -1,0 +1,220 @@
+"""What a user acts on: one draft, one store, one backend, one planner. Magics and CLI call it."""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import os
+import socket
+import sys
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from typing import Any, cast
+
+from wfnb.answers import Answer, asked
+from wfnb.backend import Backend
+from wfnb.draft import Draft
+from wfnb.errors import BackendError, OptionError
+from wfnb.graph import Graph, freeze
+from wfnb.listing import RunTable, run_table
+from wfnb.plan import Plan
+from wfnb.planners import planner_named
+from wfnb.resources import Resources
+from wfnb.runner import Connection, Run
+from wfnb.runner import attach as attach_run
+from wfnb.runner import start as start_run
+from wfnb.signing import Signer, load_key
+from wfnb.storage import RunId, Store, connect_store
+from wfnb.storage.address import parse
+from wfnb.views import Picture, picture
+
+BACKENDS = {
+    "inline": ("wfnb.workers.inline", "InlineBackend"),
+    "process": ("wfnb.workers.process", "ProcessBackend"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What `connect` was told."""
+
+    store: str | None = None
+    backend: str = "process"
+    workers: int | None = None
+    resources: Resources = Resources()
+
+
+class Session:
+    """Connects when something needs the store, not before."""
+
+    def __init__(self) -> None:
+        self.draft = Draft()
+        self.planner = "uniform"
+        self.last: Run | None = None
+        self._choices = Choices()
+        self._store: Store | None = None
+        self._signer: Signer | None = None
+        self._backends: dict[str, Backend] = {}
+        self._closing: list[Store | Backend] = []
+
+    def __repr__(self) -> str:
+        shown = parse(self._choices.store).shown if self._choices.store != "memory" else "memory"
+        return f"<session: store {shown}, backend {self._choices.backend}>"
+
+    def connect(
+        self,
+        store: str | None = None,
+        backend: str = "process",
+        *,
+        workers: int | None = None,
+        resources: Resources | None = None,
+    ) -> Session:
+        """Use this store and backend from now on; runs of before keep theirs.
+
+        `workers` at most work on a run at once; `resources` is the size of the worker that a task
+        gets which asks for none. Raises StoreError within 3 s if the store does not answer.
+        """
+        choices = Choices(
+            store=store, backend=backend, workers=workers, resources=resources or Resources()
+        )
+        self._open(choices)
+        self.connection().backend.serve()
+        return self
+
+    def close(self) -> None:
+        """Close sockets. Workers and runs go on."""
+        atexit.unregister(self.close)
+        while self._closing:
+            self._closing.pop().close()
+        self._store, self._backends = None, {}
+
+    def connection(self, backend: str | None = None) -> Connection:
+        """What runs are reached through; connects if nothing has yet."""
+        if self._store is None or self._signer is None:
+            self._open(self._choices)
+        store, signer = cast(Store, self._store), cast(Signer, self._signer)
+        return Connection(store=store, backend=self._backend(backend), signer=signer)
+
+    @property
+    def store(self) -> Store:
+        return self.connection().store
+
+    def plan(self, *targets: Any, planner: str | None = None) -> Plan:
+        """Where each task would run; nothing runs."""
+        return self._planned(targets, planner)[0]
+
+    def start(self, *targets: Any, planner: str | None = None, backend: str | None = None) -> Run:
+        """Plan, hand over to the workers, and return at once."""
+        plan, answer = self._planned(targets, planner)
+        is_first = self._store is None
+        connection = self.connection(backend)
+        if is_first:
+            connection.backend.serve()  # its pool starts while the graph is still being written
+        self.last = start_run(plan, connection, answer=answer, owner=_owner())
+        return self.last
+
+    def run(
+        self,
+        *targets: Any,
+        planner: str | None = None,
+        backend: str | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Plan, run, wait; the target's value, or the values of several in the form given."""
+        return self.start(*targets, planner=planner, backend=backend).result(timeout)
+
+    def attach(self, run: str) -> Run:
+        """Come back to a run, from any kernel; RunNotFoundError if it is gone."""
+        about = self.store.snapshot(RunId(run)).about
+        backend = about.get("backend")
+        connection = self.connection(backend if backend in BACKENDS else None)
+        self.last = attach_run(RunId(run), connection, answer=about.get("answer"))
+        return self.last
+
+    def runs(self) -> RunTable:
+        """The runs that the store knows, the latest first."""
+        return run_table(self.store)
+
+    def show(self, thing: Any = None) -> None:
+        """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
+        shown = self.picture(thing)
+        shell = _shell()
+        if shell is None:
+            sys.stdout.write(f"{shown.text}\n")
+        else:
+            shell.display_pub.publish(shown.bundle())
+
+    def picture(self, thing: Any = None) -> Picture:
+        return picture(self.draft.freeze() if thing is None else thing)
+
+    def _planned(self, targets: tuple[Any, ...], planner: str | None) -> tuple[Plan, Answer]:
+        if not targets:
+            targets = (list(self.draft.sinks),)
+        match targets:
+            case (Plan() as plan,):
+                return plan, Answer.read(None, plan.graph)
+            case (Graph() as graph,):
+                answer = Answer.read(None, graph)
+            case _:
+                tasks, answer = asked(targets)
+                graph = freeze(tasks)
+        chosen = planner_named(planner or self.planner, self._choices.resources)
+        return chosen.plan(graph, None), answer
+
+    def _open(self, choices: Choices) -> None:
+        _refuse_nonsense(choices)
+        signer = Signer(load_key(create=True))
+        store = connect_store(choices.store)
+        if not self._closing:
+            atexit.register(self.close)
+        self._closing.append(store)
+        self._choices, self._store, self._signer, self._backends = choices, store, signer, {}
+
+    def _backend(self, name: str | None) -> Backend:
+        name = name or self._choices.backend
+        if name not in self._backends:
+            self._backends[name] = self._made(name)
+            self._closing.append(self._backends[name])
+        return self._backends[name]
+
+    def _made(self, name: str) -> Backend:
+        _refuse_nonsense(replace(self._choices, backend=name))
+        module, kind = BACKENDS[name]
+        make = getattr(import_module(module), kind)
+        url = self._choices.store or "embedded"
+        made: Backend = make(self._store, url, workers=self._choices.workers)
+        return made
+
+
+def _refuse_nonsense(choices: Choices) -> None:
+    if choices.backend not in BACKENDS:
+        known = ", ".join(sorted(BACKENDS))
+        raise BackendError(f"no backend is named {choices.backend!r}; there is {known}")
+    if choices.store == "memory" and choices.backend != "inline":
+        message = "the memory store lives in this process, where no other can reach it"
+        raise BackendError(f"{message}: say connect(store='memory', backend='inline')")
+    workers = choices.workers
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise OptionError(f"workers={workers!r}: give a whole number, 1 or more")
+
+
+@cache
+def default_session() -> Session:
+    """The session that wfnb.run, the magics and the command line share."""
+    return Session()
+
+
+@cache
+def _owner() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())  # a container may have no name for its user
+    return f"{user}@{socket.gethostname()}"
+
+
+def _shell() -> Any:
+    """The IPython that this runs in, if any, without importing it."""
+    ipython = sys.modules.get("IPython")
+    return ipython and ipython.get_ipython()

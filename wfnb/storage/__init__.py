@@ -1,0 +1,220 @@
+"""What workers share: each run's tasks, outputs and events, and the launches they ask for.
+
+A store moves opaque bytes and decides by state alone. Each verb is one atomic transition; called
+again with the same words after a lost reply, it gives the same answer and changes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from wfnb.errors import ErrorRecord
+from wfnb.events import EventId
+from wfnb.graph import TaskId
+from wfnb.storage.records import (
+    Ask,
+    Claim,
+    Finished,
+    Identity,
+    Joined,
+    LAUNCH_SECONDS,
+    LEASE_SECONDS,
+    Lane,
+    MOST_LOSSES,
+    Opening,
+    Policy,
+    Reaped,
+    Reply,
+    Request,
+    RunId,
+    Seed,
+    Snapshot,
+)
+
+__all__ = [
+    "Ask",
+    "Choreography",
+    "Claim",
+    "Feed",
+    "Finished",
+    "Identity",
+    "Joined",
+    "LAUNCH_SECONDS",
+    "LEASE_SECONDS",
+    "Lane",
+    "Launches",
+    "MOST_LOSSES",
+    "Opening",
+    "Outputs",
+    "Policy",
+    "Reaped",
+    "Recovery",
+    "Reply",
+    "Request",
+    "RunId",
+    "Runs",
+    "Seed",
+    "Snapshot",
+    "Store",
+]
+
+
+class Choreography(Protocol):
+    """What a worker does in a run."""
+
+    def join(self, request: Request, label: str) -> Joined | None:
+        """Enter the run; None if the request was met already or the run is over."""
+        ...
+
+    def claim(self, run: RunId, ask: Ask) -> Reply: ...
+
+    def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
+        """Take in finished tasks, make their readers ready, hand out the next, ask for launches."""
+        ...
+
+    def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
+        """End the attempt badly; False if it no longer counted. Retries follow the task's policy.
+
+        Of `ask` only identity and generation matter."""
+        ...
+
+    def release(self, run: RunId, ask: Ask, tasks: Sequence[Claim]) -> None:
+        """Give claimed tasks back untouched; it counts neither as attempt nor as loss."""
+        ...
+
+    def await_ready(self, run: RunId, queue: str, *, block_seconds: float) -> None:
+        """Return when a planned worker's queue may have something, or after this long."""
+        ...
+
+
+class Recovery(Protocol):
+    """What anybody may do for a run, at any time."""
+
+    def beat(self, run: RunId, identity: Identity) -> int:
+        """Renew the lease. The run's generation, or 0 if this worker was given up: kill it."""
+        ...
+
+    def reap(self, run: RunId) -> Reaped:
+        """Give up workers whose lease ran out, queue retries that are due, repeat lost launches."""
+        ...
+
+    def abandon(self, run: RunId, identity: Identity, record: ErrorRecord | None) -> Reaped:
+        """A worker is known to be dead. `record` blames the task it was executing, if any; the rest
+        of its claims go back uncounted."""
+        ...
+
+    def cancel(self, run: RunId) -> bool:
+        """End a running run under a new generation; False if it had ended."""
+        ...
+
+    def resume(self, run: RunId, generation: int, seed: Seed) -> int:
+        """Start an ended run again under a new generation, which is returned; 0 if it is not the
+        ended generation that the seed was made from."""
+        ...
+
+    def audit(self, run: RunId) -> Mapping[str, int]:
+        """The counters that decide when a run ends, recounted: name -> difference. Empty if right."""
+        ...
+
+
+class Runs(Protocol):
+    def open_run(self, opening: Opening) -> bool:
+        """True if a pool that serves every lane's launch list is known to be alive."""
+        ...
+
+    def graph(self, run: RunId) -> bytes: ...
+
+    def plan(self, run: RunId) -> bytes: ...
+
+    def constants(self, run: RunId, hashes: Sequence[str]) -> list[bytes]: ...
+
+    def runs(self) -> Sequence[tuple[RunId, Mapping[str, str]]]:
+        """Known runs, the latest first, with what `about` and their status say."""
+        ...
+
+    def active_runs(self) -> Sequence[RunId]:
+        """Runs that have not ended."""
+        ...
+
+    def drop(self, run: RunId) -> None:
+        """Delete everything of a run, whatever its status."""
+        ...
+
+
+class Outputs(Protocol):
+    def put(self, run: RunId, name: str, chunks: Sequence[bytes | memoryview]) -> None:
+        """Write an output's chunks; they expire unless a completion names them."""
+        ...
+
+    def get(self, run: RunId, name: str, chunks: int) -> list[bytes]:
+        """The chunks of an output; StoreError if one is gone."""
+        ...
+
+    def results(self, run: RunId, tasks: Sequence[TaskId]) -> list[bytes | None]:
+        """Sealed outputs or pointers, None where there is none."""
+        ...
+
+    def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
+        """Every output the run still has."""
+        ...
+
+
+class Feed(Protocol):
+    """What watchers read."""
+
+    def events(
+        self, run: RunId, after: EventId, *, block_seconds: float = 0.0
+    ) -> list[tuple[EventId, bytes]]:
+        """Entries after this one, oldest first; waits up to `block_seconds` for the first."""
+        ...
+
+    def note(self, run: RunId, entry: str) -> None:
+        """Append an entry that changes no state, such as "none"."""
+        ...
+
+    def wait_for_end(self, run: RunId, *, timeout_seconds: float) -> str:
+        """The run's status after at most this long; returns at once when it is not running."""
+        ...
+
+    def snapshot(self, run: RunId) -> Snapshot: ...
+
+    def errors(self, run: RunId) -> Mapping[TaskId, Sequence[ErrorRecord]]: ...
+
+    def append_log(
+        self, run: RunId, task: TaskId, attempt: int, text: bytes, *, at: int | None = None
+    ) -> None:
+        """Keeps the first and the last MiB of an attempt's output, and counts what falls between.
+
+        `at` is where the text begins in that output: what is known already is not taken twice.
+        None appends.
+        """
+        ...
+
+    def log(self, run: RunId, task: TaskId, attempt: int | None = None) -> bytes:
+        """Standard output and error of one attempt, the last one by default."""
+        ...
+
+
+class Launches(Protocol):
+    """Between transitions that ask for workers and pools that start them."""
+
+    def take_request(self, pools: Sequence[str], *, block_seconds: float) -> Request | None: ...
+
+    def return_request(self, pool: str, request: Request) -> None:
+        """Put a request back at the head: this worker cannot serve it."""
+        ...
+
+    def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
+        """A pool is alive and takes requests from this list; ttl 0 says that it goes."""
+        ...
+
+    def pools(self) -> Mapping[str, Mapping[str, str]]:
+        """Launch lists that a living pool serves."""
+        ...
+
+
+class Store(Choreography, Recovery, Runs, Outputs, Feed, Launches, Protocol):
+    """Workers and clients coordinate through nothing else."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,38 @@
+-- join: enter a run for one launch request; each request is met once.
+-- ARGV: serial, generation, label
+-- returns identity, generation, queue; or nothing
+local serial, label = ARGV[1], ARGV[3]
+if status ~= 'running' or generation ~= tonumber(ARGV[2]) then return {} end
+
+local function named()
+  local name = redis.call('HGET', k'names', label)
+  if name then return name end
+  local count = redis.call('HINCRBY', k'meta', 'names', 1)
+  while redis.call('HEXISTS', k'lanes', '@w' .. count) == 1 do
+    count = redis.call('HINCRBY', k'meta', 'names', 1)
+  end
+  set('names', label, 'w' .. count)
+  return 'w' .. count
+end
+
+local asked = redis.call('HGET', k'asked', serial)
+if not asked then
+  local name = redis.call('HGET', k'joined', serial)
+  local known = name and cjson.decode(redis.call('HGET', k'workers', name))
+  if not known or known.serial ~= serial or known.label ~= label then return {} end
+  return { known.identity, generation, known.queue }  -- our own reply was lost
+end
+local queue = string.match(asked, ' (.*)$')
+local name = string.sub(queue, 1, 1) == '@' and string.sub(queue, 2) or named()
+local identity = string.format('%s:%d', name, redis.call('HINCRBY', k'meta', 'joins', 1))
+local about = { serial = serial, label = label, identity = identity, queue = queue, at = now / 1000 }
+redis.call('HDEL', k'asked', serial)
+set('joined', serial, name)
+set('workers', name, cjson.encode(about))
+redis.call('ZADD', k'leases', now + LEASE, identity)
+redis.call('EXPIRE', k'leases', keep)
+redis.call('HINCRBY', k'crew', 'asked:' .. queue, -1)
+redis.call('HINCRBY', k'crew', 'alive:' .. queue, 1)
+tell('"joined":' .. cjson.encode(label))
+publish(name)
+return { identity, generation, queue }

@@ -1,0 +1,62 @@
+"""Between transitions that ask for workers and the pools that start them, on Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import redis
+
+from wfnb.storage import keys
+from wfnb.storage.records import Request, RunId
+from wfnb.storage.scripts import translated
+
+
+class RedisLaunches:
+    """The launch side of a RedisStore. Requests are hints: a run repeats those that get lost."""
+
+    _client: redis.Redis
+
+    def take_request(self, pools: Sequence[str], *, block_seconds: float) -> Request | None:
+        lists = [keys.launches(pool) for pool in pools]
+        with translated():
+            found = cast(Any, self._client.blpop(lists, timeout=block_seconds))
+        if found is None:
+            return None
+        run, serial, queue, generation, graph = found[1].split(b"\n", 4)
+        return Request(
+            run=RunId(run.decode()),
+            serial=serial.decode(),
+            queue=queue.decode(),
+            generation=int(generation),
+            graph=graph,
+        )
+
+    def return_request(self, pool: str, request: Request) -> None:
+        head = f"{request.run}\n{request.serial}\n{request.queue}\n{request.generation}\n"
+        with translated():
+            self._client.lpush(keys.launches(pool), head.encode() + request.graph)
+
+    def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
+        with translated():
+            if ttl_seconds <= 0:
+                self._client.hdel(keys.POOLS, pool)
+                return
+            seconds, micros = cast(Any, self._client.time())
+            deadline_ms = seconds * 1000 + micros // 1000 + round(ttl_seconds * 1000)
+            self._client.hset(keys.POOLS, pool, f"{deadline_ms} {json.dumps(dict(about))}")
+
+    def pools(self) -> Mapping[str, Mapping[str, str]]:
+        with translated():
+            pipe = self._client.pipeline(transaction=False)
+            pipe.time()
+            pipe.hgetall(keys.POOLS)
+            (seconds, micros), found = pipe.execute()
+        now_ms = seconds * 1000 + micros // 1000
+        alive = {}
+        for pool, words in found.items():
+            deadline_ms, _, about = words.decode().partition(" ")
+            if int(deadline_ms) > now_ms:
+                alive[pool.decode()] = json.loads(about)
+        return alive

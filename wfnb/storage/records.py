@@ -1,0 +1,177 @@
+"""The words between workers and store: what a run is opened with, asked for and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+from wfnb.events import EventId
+from wfnb.graph import TaskId
+
+RunId = NewType("RunId", str)
+Identity = NewType("Identity", str)
+"""A worker's name and the serial of its joining, "w1:7": never the same twice in a run."""
+
+LEASE_SECONDS = 10.0
+LAUNCH_SECONDS = 10.0
+"""After this long without a joining worker, a launch is asked for again."""
+MOST_LOSSES = 3
+"""A task whose attempts lose this many workers is poison, and fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One queue of ready tasks, and who may be asked to serve it."""
+
+    limit: int
+    """Workers that may serve it at once."""
+    pool: str
+    """The launch list to ask for them on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What becomes of a failed or lost attempt; only tasks that differ from this default have one."""
+
+    retries: int = 0
+    retry_delay_seconds: float = 0.0
+    on_worker_lost: str = "retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """The state a run starts from, at first and at each resume."""
+
+    ready: Mapping[str, Sequence[TaskId]]
+    """Per queue, in order."""
+    missing: Mapping[TaskId, int]
+    """Inputs not yet done, of tasks that miss more than one: a waiting task not named misses one."""
+    forget: Sequence[TaskId] = ()
+    """At a resume: tasks that wait or are queued again, whatever they were."""
+    done: int = 0
+    """At a resume: tasks that need not run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Everything a new run consists of."""
+
+    run: RunId
+    graph: bytes
+    plan: bytes
+    seed: Seed
+    queue: str
+    """The queue of every task that `queues` does not name."""
+    queues: Mapping[TaskId, str]
+    lanes: Mapping[str, Lane]
+    policies: Mapping[TaskId, Policy]
+    constants: Mapping[str, bytes]
+    """Large values by content hash."""
+    about: Mapping[str, str]
+    """Owner, name, sizes, versions: shown, never decided on."""
+    tasks: int
+    keep_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A launch that a transition asked for: one worker for one queue of one run."""
+
+    run: RunId
+    serial: str
+    """Joins are accepted once a serial."""
+    queue: str
+    generation: int
+    graph: bytes = b""
+    """The graph itself when it is small, so that a worker starts without another look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    identity: Identity
+    generation: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a worker wants next; `nonce` tells a repeated call from a new one."""
+
+    identity: Identity
+    generation: int
+    queue: str
+    want: int
+    nonce: str
+    prefer: Sequence[TaskId] = ()
+    """Taken first if they are ready: what they share with this worker's last tasks is here."""
+    stay: bool = False
+    """Wait when there is nothing to take, instead of leaving: a planned worker has tasks to come."""
+    hints: Mapping[TaskId, str] = field(default_factory=dict)
+    """Of tasks that may become ready in this call: their inputs, space between, to come along."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Finished:
+    """One task that ended well, as its worker reports it."""
+
+    task: TaskId
+    attempt: int
+    became: bool = False
+    """It was never claimed: all its missing inputs finish before it in the same call."""
+    readers: Sequence[TaskId] = ()
+    result: bytes | None = None
+    """Sealed output, or pointer; None when all its readers finish in the same call."""
+    is_target: bool = False
+    unread: int = 0
+    """Readers to count down until the output is dropped; 0 leaves a small one to the run's end."""
+    reads: Sequence[TaskId] = ()
+    """Inputs whose readers are counted."""
+    held: bool = False
+    """Its output stays in this worker's memory, for readers that only this worker may take."""
+    note: str = ""
+    """Its part of the events entry, see events.done_note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    task: TaskId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a worker may do next."""
+
+    status: Literal["go", "wait", "left", "stop"]
+    """wait: a planned worker's tasks are not ready yet. left: nothing to take, the worker is out of
+    the run. stop: the run ended, was cancelled or resumed, or this worker was given up."""
+    claims: tuple[Claim, ...] = ()
+    inputs: Mapping[TaskId, bytes] = field(default_factory=dict)
+    """Results of the claims' inputs, as far as they came along."""
+    refused: tuple[TaskId, ...] = ()
+    """Finished tasks that were not taken: somebody else's attempt counts."""
+    dropped: tuple[bytes, ...] = ()
+    """Pointers of outputs nobody will read again, whose bytes lie outside the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    workers: int = 0
+    tasks: int = 0
+    launches: int = 0
+    next_due_seconds: float | None = None
+    """Until the next retry is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """State and the last event it includes: draw, then follow from there, without a gap."""
+
+    status: str
+    """running, done, failed or cancelled."""
+    generation: int
+    states: Mapping[TaskId, str]
+    """Only tasks that do not simply wait."""
+    last_event: EventId
+    about: Mapping[str, str]

@@ -1,0 +1,216 @@
+"""A graph as one SVG: for saved notebooks, PDF, GitHub, and wherever no kernel answers.
+
+Cards are opaque and carry their own inks, so the picture reads the same on a light page and on a
+dark one. No times are drawn: the same graph in the same states is the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+
+from wfnb.graph import Graph
+from wfnb.timeline import TaskState, Timeline
+from wfnb.widgets.cards import Card, Seen, card, seen
+from wfnb.widgets.drawing import NAME, NOTE, WIDEST, Box, Drawing, draw, text_left
+from wfnb.widgets.folding import Folded, fold
+from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, Look, in_words, mix
+from wfnb.widgets.progress_line import shares
+from wfnb.widgets.svg import FONT, Element, element, number, shorten, text_width, words, written
+
+_MARGIN = 12.0
+_CROWD = 120
+_LOUD = frozenset({TaskState.RUNNING, TaskState.FAILED, TaskState.RETRYING})
+
+
+def graph_svg(graph: Graph, timeline: Timeline | None = None) -> str:
+    """Draw a graph; coloured by the states of `timeline` when there is one."""
+    known, folded = seen(graph, timeline), fold(graph)
+    targets = frozenset(graph.targets)
+    cards = {each.id: card(each, known, targets=targets) for each in folded.folds}
+    drawing = draw(folded, cards)
+    chips = list(_chips(drawing, folded, known))
+    across = max(drawing.right, min(460.0, _row_width(chips)))
+    rows = list(_rows(chips, across))
+    height = drawing.bottom + 22 + 26 * len(rows) if drawing.cards else 26.0
+    root = _root(across + 2 * _MARGIN, height + 2 * _MARGIN)
+    words(root, "title", _title(graph))
+    words(root, "desc", in_words(known.counts) or "nothing has run")
+    shift = f"translate({number(_MARGIN)} {number(_MARGIN)})"
+    canvas = element(root, "g", transform=shift)
+    _draw_edges(canvas, drawing)
+    for name, shown in drawing.cards.items():
+        _draw_card(canvas, shown, drawing.boxes[name])
+    for line, row in enumerate(rows):
+        _draw_row(canvas, row, drawing.bottom + 22 + 26 * line if drawing.cards else 0.0)
+    return written(root)
+
+
+def _title(graph: Graph) -> str:
+    return f"graph of {len(graph):,} {'task' if len(graph) == 1 else 'tasks'}"
+
+
+def _root(width: float, height: float) -> Element:
+    return element(
+        None,
+        "svg",
+        xmlns="http://www.w3.org/2000/svg",
+        width=width,
+        height=height,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        style="max-width:100%;height:auto",
+        role="img",
+        font_family=FONT,
+    )
+
+
+# Edges
+
+
+def _draw_edges(canvas: Element, drawing: Drawing) -> None:
+    lines = element(canvas, "g", fill="none", stroke=LINE)
+    if len(drawing.curves) > _CROWD:
+        lines.set("stroke-opacity", "0.6")
+    for edge, curve in drawing.curves.items():
+        width = 1.3 + min(2.2, log2(drawing.weights[edge]) / 4)
+        element(lines, "path", d=curve, stroke_width=width)
+    heads = element(canvas, "g", fill=LINE)
+    for end in dict.fromkeys(end for _, end in drawing.curves):
+        box = drawing.boxes[end]
+        element(heads, "path", d=f"M{number(box.x - 1)} {number(box.y)}l-7.5-4v8z")
+
+
+# Cards
+
+
+def _draw_card(canvas: Element, shown: Card, box: Box) -> None:
+    state = shown.state
+    look = LOOKS[state] if state is not None else None
+    group = element(canvas, "g", transform=f"translate({number(box.x)} {number(box.top)})")
+    words(group, "title", shown.tooltip)
+    for rank in (2, 1) if shown.is_folded else ():
+        _sheet(group, box, look, down=3.0 * rank)
+    face = _sheet(group, box, look, down=0.0)
+    if state in _LOUD:
+        face.set("stroke-width", "2")
+    if look is not None:
+        _badge(group, look, x=16.0, y=16.0)
+    _write(group, shown, box)
+    if shown.is_target:
+        _bullseye(group, x=box.width - 13, y=16.0)
+    if shown.is_folded and shown.counts:
+        _bar(group, shown.counts, box)
+
+
+def _sheet(group: Element, box: Box, look: Look | None, *, down: float) -> Element:
+    """Draw the face of a card or, further down, of one that lies beneath it."""
+    return element(
+        group,
+        "rect",
+        x=down,
+        y=down,
+        width=box.width,
+        height=box.height,
+        rx=8,
+        fill=look.tint if look else NEUTRAL,
+        stroke=mix(look.colour, LINE, share=0.35) if look else LINE,
+        stroke_width=1.2,
+    )
+
+
+def _badge(group: Element, look: Look, *, x: float, y: float) -> None:
+    mark = element(group, "g", transform=f"translate({number(x)} {number(y)})")
+    element(mark, "circle", r=8, fill=look.colour)
+    element(
+        mark,
+        "path",
+        d=look.stroke,
+        fill="none",
+        stroke=look.ink,
+        stroke_width=1.7,
+        stroke_linecap="round",
+        stroke_linejoin="round",
+    )
+
+
+def _write(group: Element, shown: Card, box: Box) -> None:
+    left = text_left(shown)
+    name = shorten(shown.name, width=WIDEST, size=NAME)
+    style = {"font_size": NAME, "font_weight": 600 if shown.is_folded else 500, "fill": INK}
+    words(group, "text", name, x=left, y=20.4, **style)
+    if shown.note:
+        note = shorten(shown.note, width=WIDEST, size=NOTE)
+        words(group, "text", note, x=left, y=34.5, font_size=NOTE, fill=MUTED_INK)
+
+
+def _bullseye(group: Element, *, x: float, y: float) -> None:
+    """Mark a target: what the run was asked for."""
+    mark = element(group, "g", transform=f"translate({number(x)} {number(y)})", fill="none")
+    element(mark, "circle", r=5, stroke=INK, stroke_width=1.4)
+    element(mark, "circle", r=2, fill=INK)
+
+
+def _bar(group: Element, counts: Mapping[TaskState, int], box: Box) -> None:
+    """Show the states of a fold as one stacked bar."""
+    left, span = 10.0, int(box.width - 20)
+    y = box.height - 10
+    widths = shares([counts.get(state, 0) for state in LOOKS], span)
+    for look, width in zip(LOOKS.values(), widths, strict=True):
+        if width:
+            element(group, "rect", x=left, y=y, width=width, height=4, fill=look.colour)
+            left += width
+
+
+# Legend
+
+
+@dataclass(frozen=True, slots=True)
+class _Chip:
+    text: str
+    look: Look | None = None
+    is_target: bool = False
+
+    @property
+    def width(self) -> float:
+        return (26 if self.look or self.is_target else 12) + text_width(self.text, size=11) + 10
+
+
+def _chips(drawing: Drawing, folded: Folded, known: Seen) -> Iterator[_Chip]:
+    shown = len(folded.folds)
+    tasks = f"{folded.tasks:,} {'task' if folded.tasks == 1 else 'tasks'}"
+    yield _Chip(f"{tasks} in {shown:,} nodes" if shown < folded.tasks else tasks)
+    if any(each.is_target for each in drawing.cards.values()):
+        yield _Chip("target", is_target=True)
+    for state, look in LOOKS.items():
+        if known.counts[state]:
+            yield _Chip(f"{known.counts[state]:,} {look.word}", look)
+
+
+def _row_width(row: Sequence[_Chip]) -> float:
+    return sum(chip.width for chip in row) + 6 * (len(row) - 1)
+
+
+def _rows(chips: Sequence[_Chip], width: float) -> Iterator[list[_Chip]]:
+    row: list[_Chip] = []
+    for chip in chips:
+        if row and _row_width([*row, chip]) > width:
+            yield row
+            row = []
+        row.append(chip)
+    yield row
+
+
+def _draw_row(canvas: Element, row: Sequence[_Chip], y: float) -> None:
+    x = 0.0
+    for chip in row:
+        group = element(canvas, "g", transform=f"translate({number(x)} {number(y)})")
+        fill = chip.look.tint if chip.look else NEUTRAL
+        element(group, "rect", width=chip.width, height=20, rx=10, fill=fill)
+        if chip.look:
+            _badge(group, chip.look, x=11.0, y=10.0)
+        if chip.is_target:
+            _bullseye(group, x=13.0, y=10.0)
+        left = 26 if chip.look or chip.is_target else 12
+        words(group, "text", chip.text, x=left, y=13.9, font_size=11, fill=INK)
+        x += chip.width + 6

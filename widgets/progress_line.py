@@ -1,0 +1,82 @@
+"""How far a run has come, as one line of text: for terminals, logs and saved notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wfnb.timeline import TaskState
+from wfnb.widgets.palette import LOOKS, SUCCEEDED, in_words, succeeded
+
+_TOLD = (
+    TaskState.RUNNING,
+    TaskState.RETRYING,
+    TaskState.FAILED,
+    TaskState.UPSTREAM_FAILED,
+    TaskState.CANCELLED,
+)
+
+
+def progress_line(
+    counts: Mapping[TaskState, int], *, elapsed_seconds: float, width: int = 40
+) -> str:
+    """Write a bar of `width` characters, then what it says in words; no newline at the end."""
+    total = sum(counts.values())
+    told = [f"{succeeded(counts):,}/{total:,} done", *_told(counts)]
+    return " · ".join([f"{_bar(counts, width)} {told[0]}", *told[1:], _clock(elapsed_seconds)])
+
+
+def progress_summary(counts: Mapping[TaskState, int], *, elapsed_seconds: float) -> str:
+    """Write the last line of a run: did it do what it was asked; if not, what is missing."""
+    total, done = sum(counts.values()), succeeded(counts)
+    tasks = "1 task" if total == 1 else f"{total:,} tasks"
+    if done == total:
+        reused = counts.get(TaskState.REUSED, 0)
+        extra = f", {reused:,} of them reused" if reused else ""
+        return f"✓ {tasks} done in {_clock(elapsed_seconds)}{extra}"
+    sign = "✗" if counts.get(TaskState.FAILED, 0) else "□"
+    missing = in_words({s: count for s, count in counts.items() if s not in SUCCEEDED})
+    return f"{sign} {done:,} of {tasks} done after {_clock(elapsed_seconds)}: {missing}"
+
+
+def _succeeded(counts: Mapping[TaskState, int]) -> int:
+    return sum(counts.get(state, 0) for state in SUCCEEDED)
+
+
+def _told(counts: Mapping[TaskState, int]) -> list[str]:
+    return [f"{counts[state]:,} {LOOKS[state].word}" for state in _TOLD if counts.get(state, 0)]
+
+
+def _bar(counts: Mapping[TaskState, int], width: int) -> str:
+    cells = shares([counts.get(state, 0) for state in LOOKS], width)
+    bar = "".join(look.bar * n for look, n in zip(LOOKS.values(), cells, strict=True))
+    return bar or LOOKS[TaskState.WAITING].bar * width
+
+
+def shares(amounts: list[int], cells: int) -> list[int]:
+    """Give whole cells to amounts, `cells` in all; what is there at all gets one while they last.
+
+    One failure among 10,000 tasks has to be seen, and nothing looks finished before it is.
+    """
+    total = sum(amounts)
+    if not total:
+        return [0] * len(amounts)
+    exact = [amount * cells / total for amount in amounts]
+    given = [max(int(part), 1 if part else 0) for part in exact]
+    spare = cells - sum(given)
+    while spare:
+        step = 1 if spare > 0 else -1
+        able = [i for i, part in enumerate(exact) if part and (step > 0 or given[i] > 0)]
+        neediest = max(able, key=lambda i: ((exact[i] - given[i]) * step, given[i], -i))
+        given[neediest] += step
+        spare -= step
+    return given
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,3 @@
+"""What executes tasks, and where."""
+
+from __future__ import annotations
