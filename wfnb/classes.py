@@ -25,7 +25,8 @@ _PYTHON_CLASS = 1 << 9
 _IMMUTABLE = 1 << 8
 #: Given at creation, made anew by it, or of no use elsewhere.
 _NOT_STATE = frozenset(
-    "__dict__ __weakref__ __module__ __qualname__ __slots__ __orig_bases__ __annotations__ __annotate__ __annotate_func__ "
+    "__dict__ __weakref__ __module__ __qualname__ __slots__ __orig_bases__ __annotations__ "
+    "__annotate__ __annotate_func__ "
     "__annotations_cache__ __static_attributes__ __firstlineno__ _abc_impl".split()
 )
 _AT_CREATION = ("__module__", "__qualname__", "__slots__", "__orig_bases__")
@@ -67,8 +68,8 @@ def reduce_class(cls: type, _namespaces: Namespaces) -> Any:
     token = token_of(cls)
     if issubclass(cls, enum.Enum):
         members = [(name, member.value) for name, member in cls.__members__.items()]
-        skeleton = (token, type(cls), cls.__name__, cls.__bases__, creation, members)
-        return make_enum, skeleton, _enum_state(cls), None, None, fill_class
+        enumeration = (token, type(cls), cls.__name__, cls.__bases__, (creation, members))
+        return make_enum, enumeration, _enum_state(cls), None, None, fill_class
     skeleton = (token, type(cls), cls.__name__, cls.__bases__, creation)
     return make_class, skeleton, (_attributes(cls), _registered(cls), None), None, None, fill_class
 
@@ -103,7 +104,7 @@ def _registered(cls: type) -> list[type]:
     """The virtual subclasses of an abstract class."""
     if not isinstance(cls, abc.ABCMeta):
         return []
-    registry = abc._get_dump(cls)[0]  # type: ignore[attr-defined]  # noqa: SLF001  there is no public way
+    registry = abc._get_dump(cls)[0]  # type: ignore[attr-defined]  # noqa: SLF001  no public way
     return [subclass for reference in registry if (subclass := reference()) is not None]
 
 
@@ -145,10 +146,10 @@ def make_enum(
     metaclass: Any,
     name: str,
     bases: tuple[type, ...],
-    creation: dict[str, Any],
-    members: list[tuple[str, Any]],
+    content: tuple[dict[str, Any], list[tuple[str, Any]]],
 ) -> type:
-    """As `make_class`, with the members, which an enumeration must have from its creation on."""
+    """As `make_class`, with the members, which an enumeration must have from the start."""
+    creation, members = content
 
     def make() -> type:
         namespace = metaclass.__prepare__(name, bases)

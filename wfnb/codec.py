@@ -210,27 +210,25 @@ def _encode(value: Any) -> Encoded:
     return Encoded(_stream(value, keep_in_stream), tuple(buffers))
 
 
-def _dump_failure(value: Any) -> Exception | None:
+def _failure(step: Callable[[], object]) -> Exception | None:
     try:
-        _stream(value, lambda _buffer: False)
-    except Exception as error:  # noqa: BLE001  a user's __reduce__ may raise anything
+        step()
+    except Exception as error:  # noqa: BLE001  a user's __reduce__ or __setstate__ may raise anything
         return error
     return None
+
+
+def _dump_failure(value: Any) -> Exception | None:
+    return _failure(lambda: _stream(value, lambda _buffer: False))
 
 
 def _load_failure(encoded: Encoded) -> Exception | None:
-    try:
-        _loads(encoded.stream, buffers=[bytearray(buffer) for buffer in encoded.buffers])
-    except Exception as error:  # noqa: BLE001  as may a user's __setstate__
-        return error
-    return None
+    buffers = [bytearray(buffer) for buffer in encoded.buffers]
+    return _failure(lambda: _loads(encoded.stream, buffers=buffers))
 
 
 def _round_trip_failure(value: Any) -> Exception | None:
-    try:
-        return _load_failure(_encode(value))
-    except Exception as error:  # noqa: BLE001
-        return error
+    return _dump_failure(value) or _load_failure(_encode(value))
 
 
 def _refusal(

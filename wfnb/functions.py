@@ -223,7 +223,7 @@ def make_function(
 ) -> FunctionType:
     """A function still without state, so that what it uses may in turn use it."""
     namespace.setdefault("__builtins__", builtins)
-    loaded = marshal.loads(code) if isinstance(code, bytes) else code  # noqa: S302  signed like the pickle around it
+    loaded = marshal.loads(code) if isinstance(code, bytes) else code
     return FunctionType(loaded, namespace, name, None, closure)
 
 
@@ -258,7 +258,8 @@ def reduce_module(module: ModuleType, _namespaces: Namespaces) -> Any:
     if sys.modules.get(module.__name__) is module and module_is_importable(module.__name__, module):
         return importlib.import_module, (module.__name__,)
     raise SerialisationError(
-        f"the module `{module.__name__}` exists in this process only: import what is needed of it inside the function"
+        f"the module `{module.__name__}` exists in this process only: import what is needed of "
+        f"it inside the function"
     )
 
 
@@ -270,14 +271,13 @@ def reduce_method(method: MethodType, _namespaces: Namespaces) -> Any:
     return MethodType, (method.__func__, method.__self__)
 
 
-def make_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:  # noqa: FBT001  pickled arguments
+def make_cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
     """A function under a new, empty `functools.lru_cache`."""
-    return functools.lru_cache(maxsize=maxsize, typed=typed)(function)
+    return functools.lru_cache(**parameters)(function)
 
 
 def reduce_cached(function: Any, _namespaces: Namespaces) -> Any:
     """The cached function without what it has cached."""
     if is_importable(function):
         return NotImplemented
-    parameters = function.cache_parameters()
-    return make_cached, (function.__wrapped__, parameters["maxsize"], parameters["typed"])
+    return make_cached, (function.__wrapped__, function.cache_parameters())

@@ -71,7 +71,8 @@ class Signer:
             raise self._refusal(context)
         if view[0] != VERSION:
             raise SignatureError(
-                f"{context} was written by another version of wfnb (format {view[0]}): use one version everywhere"
+                f"{context} was written by another version of wfnb (format {view[0]}): use one "
+                f"version everywhere"
             )
         return payload
 
@@ -96,8 +97,10 @@ class Signer:
 
     def _refusal(self, context: str) -> SignatureError:
         return SignatureError(
-            f"{context} was not written with this key (key fingerprint {self.fingerprint}), or was moved or altered; "
-            "nothing of it was loaded. Give every host the same key file ($WFNB_KEY_FILE), and run the workflow again"
+            f"{context} was not written with this key (key fingerprint {self.fingerprint}), or "
+            f"was moved or altered; "
+            "nothing of it was loaded. Give every host the same key file ($WFNB_KEY_FILE), and "
+            "run the workflow again"
         )
 
 
@@ -123,14 +126,15 @@ def key_path() -> Path:
 
 
 def load_key(*, create: bool) -> bytes:
-    """This user's key; concurrent creators all get the one that was first."""
+    """Give this user's key; concurrent creators all get the one that was first."""
     path = key_path()
     try:
         return _read_key(path)
     except FileNotFoundError as error:
         if not create:
             raise SignatureError(
-                f"there is no key file {path}: copy it from the host where the workflow was started, "
+                f"there is no key file {path}: copy it from the host where the workflow was "
+                f"started, "
                 "and name it in $WFNB_KEY_FILE"
             ) from error
     except OSError as error:
@@ -144,7 +148,8 @@ def load_key(*, create: bool) -> bytes:
 
 def _unusable(path: Path, error: OSError) -> SignatureError:
     return SignatureError(
-        f"the key file {path} cannot be used ({error.strerror}): make its folder yours, or name another file in $WFNB_KEY_FILE"
+        f"the key file {path} cannot be used ({error.strerror}): make its folder yours, or name "
+        f"another file in $WFNB_KEY_FILE"
     )
 
 
@@ -154,15 +159,18 @@ def _read_key(path: Path) -> bytes:
         key = file.read(KEY_BYTES + 1)
     if status.st_uid not in (os.geteuid(), 0):
         raise SignatureError(
-            f"the key file {path} belongs to user {status.st_uid}, not to you: delete it, or `chown` it to you"
+            f"the key file {path} belongs to user {status.st_uid}, not to you: delete it, or "
+            f"`chown` it to you"
         )
     if status.st_mode & 0o077:
         raise SignatureError(
-            f"the key file {path} can be read by others (mode {status.st_mode & 0o777:o}): `chmod 600 {path}`"
+            f"the key file {path} can be read by others (mode {status.st_mode & 0o777:o}): "
+            f"`chmod 600 {path}`"
         )
     if len(key) != KEY_BYTES:
         raise SignatureError(
-            f"the key file {path} does not hold {KEY_BYTES} bytes: delete it, a new one is made (older runs become unreadable)"
+            f"the key file {path} does not hold {KEY_BYTES} bytes: delete it, a new one is made "
+            f"(older runs become unreadable)"
         )
     return key
 
@@ -180,4 +188,4 @@ def _create_key(path: Path) -> None:
     except FileExistsError:
         pass
     finally:
-        os.unlink(draft)
+        Path(draft).unlink()

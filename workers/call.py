@@ -22,9 +22,12 @@ _OURS = tuple(f"{Path(file).parent}/" for file in (__file__, language.__file__))
 _DEMO = f"{Path(language.__file__).parent}/demo.py"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """How a call ended: with a value, or with a record that lacks only worker and time."""
+    """How a call ended: with a value, or with a record that lacks only worker and time.
+
+    Not frozen: that would double what it costs, once a task.
+    """
 
     value: Any
     error: ErrorRecord | None

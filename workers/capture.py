@@ -14,11 +14,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Protocol
 
 from wfnb.errors import StoreError
+from wfnb.graph import TaskId
 from wfnb.workers.cell import Cell
 
 HEAD_BYTES = 1024 * 1024
@@ -31,12 +31,20 @@ HURRY_SECONDS = 0.01
 HURRY_BYTES = 1024 * 1024
 RECORD_TAIL_BYTES = 4096
 
-Append: TypeAlias = Callable[[str, int, bytes], object]
-"""(task, attempt, bytes) -> into the store; called by the log thread as well."""
 
 _LINE_BUFFERED = 1
 _KEEP_SIZE_AND_PUNCH_HOLE = 3
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Append(Protocol):
+    """Sends output of an attempt to the store, as partial(store.append_log, run) does.
+
+    The log thread calls it as well as the worker's own. `at` says how much of the attempt's output
+    went before, so that what is sent again after a lost reply counts once.
+    """
+
+    def __call__(self, task: TaskId, attempt: int, text: bytes, /, *, at: int) -> object: ...
 
 
 def open_log() -> int:
@@ -60,9 +68,9 @@ class Capture:
         self._lock = threading.Lock()
         self._in_run = threading.Event()
         self._thread: threading.Thread | None = None
-        self._append: Append = _nowhere
-        self._current: tuple[str, int, int] | None = None
-        self._pending: list[tuple[str, int, bytes]] = []
+        self._append: Append | None = None
+        self._current: tuple[TaskId, int, int] | None = None
+        self._pending: list[tuple[TaskId, int, bytes, int]] = []
         self._pending_bytes = 0
         self._shipped = self._told = os.lseek(descriptor, 0, os.SEEK_END)
         self._released = 0
@@ -93,7 +101,7 @@ class Capture:
         self.flush()
         self._in_run.clear()
 
-    def start(self, task: str, attempt: int) -> None:
+    def start(self, task: TaskId, attempt: int) -> None:
         """What was printed since the last task, as by an import, counts as this one's."""
         begin = self._shipped
         if begin != self._told:
@@ -118,10 +126,17 @@ class Capture:
         if not self._pending:
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
-        for task, attempt, text in pending:
-            # A log that cannot be written must not fail the task.
-            with suppress(StoreError):
-                self._append(task, attempt, text)
+        for task, attempt, text, at in pending:
+            self._send(task, attempt, text, at)
+
+    def _send(self, task: TaskId, attempt: int, text: bytes, at: int) -> bool:
+        if self._append is None:
+            return False
+        try:
+            self._append(task, attempt, text, at=at)
+        except StoreError:
+            return False  # a log that cannot be written must not fail the task
+        return True
 
     def _open_streams(self) -> None:
         self._streams = tuple(_line_buffered(number) for number in (1, 2))
@@ -133,11 +148,12 @@ class Capture:
             return
         task, attempt, begin = self._current
         with self._lock:
+            at = self._shipped - begin
             text = left_over(self._descriptor, begin, self._shipped, size)
             self._shipped = max(size, self._shipped)
             self._release(self._shipped)
         if text:
-            self._pending.append((task, attempt, text))
+            self._pending.append((task, attempt, text, at))
             self._pending_bytes += len(text)
         if self._pending_bytes > PIECE_BYTES:
             self.flush()
@@ -146,7 +162,7 @@ class Capture:
         """The log thread: while a task runs long, what it prints is seen at once."""
         while self._in_run.wait():
             time.sleep(HURRY_SECONDS if self._is_fast() else PAUSE_SECONDS)
-            with self._lock, suppress(StoreError):
+            with self._lock:
                 self._ship_new()
 
     def _is_fast(self) -> bool:
@@ -163,9 +179,10 @@ class Capture:
         task, attempt, begin = current
         end = min(size, begin + HEAD_BYTES, self._shipped + PIECE_BYTES)
         if end > self._shipped:
-            self._append(task, attempt, _read(self._descriptor, self._shipped, end))
-            self._shipped = end
-            self._cell.shipped(end)
+            text = _read(self._descriptor, self._shipped, end)
+            if self._send(task, attempt, text, self._shipped - begin):
+                self._shipped = end
+                self._cell.shipped(end)
         if size - self._released > KEPT_BYTES:
             self._release_middle(begin, size)
 
@@ -229,7 +246,3 @@ def _line_buffered(number: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(raw), "utf-8", errors="backslashreplace", line_buffering=True
     )
-
-
-def _nowhere(_task: str, _attempt: int, _text: bytes) -> None:
-    """Before the first run there is nobody to tell."""

@@ -91,7 +91,7 @@ class Cells(dict[str, Any]):
         super().__init__(__name__="__main__")
 
     def run(self, source: str) -> Cells:
-        exec(compile(textwrap.dedent(source), "<cell>", "exec", dont_inherit=True), self)  # noqa: S102
+        exec(compile(textwrap.dedent(source), "<cell>", "exec", dont_inherit=True), self)
         return self
 
 
@@ -100,7 +100,7 @@ def cells() -> Cells:
     return Cells()
 
 
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024  as users write it
+Point = collections.namedtuple("Point", "x y")
 
 VALUES = {
     "nothing": None,
@@ -206,18 +206,21 @@ FUNCTIONS: dict[str, tuple[str, tuple[Any, ...], Any]] = {
         11,
     ),
     "a closure over itself": (
-        "def make():\n    def fact(n): return 1 if n < 2 else n * fact(n - 1)\n    return fact\nf = make()",
+        "def make():\n    def fact(n): return 1 if n < 2 else n * fact(n - 1)\n"
+        "    return fact\nf = make()",
         (5,),
         120,
     ),
     "two closures over one cell": (
-        "def make():\n    n = 0\n    def add():\n        nonlocal n\n        n += 1\n    def f():\n        add(); add()\n        return n\n    return f\nf = make()",
+        "def make():\n    n = 0\n    def add():\n        nonlocal n\n        n += 1\n"
+        "    def f():\n        add(); add()\n        return n\n    return f\nf = make()",
         (),
         2,
     ),
     "recursion": ("def f(n): return 1 if n < 2 else n * f(n - 1)", (5,), 120),
     "functions that call each other": (
-        "def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return n != 0 and even(n - 1)\nf = even",
+        "def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return n != 0 and even(n - 1)\n"
+        "f = even",
         (10,),
         True,
     ),
@@ -243,12 +246,14 @@ FUNCTIONS: dict[str, tuple[str, tuple[Any, ...], Any]] = {
         2,
     ),
     "a decorated function": (
-        "import functools\ndef twice(g):\n    @functools.wraps(g)\n    def inner(*a): return g(g(*a))\n    return inner\n@twice\ndef f(x): return x * 3",
+        "import functools\ndef twice(g):\n    @functools.wraps(g)\n"
+        "    def inner(*a): return g(g(*a))\n    return inner\n@twice\ndef f(x): return x * 3",
         (1,),
         9,
     ),
     "a cached recursion": (
-        "import functools\n@functools.lru_cache(maxsize=None)\ndef f(n): return n if n < 2 else f(n-1) + f(n-2)",
+        "import functools\n@functools.lru_cache(maxsize=None)\n"
+        "def f(n): return n if n < 2 else f(n-1) + f(n-2)",
         (50,),
         12586269025,
     ),
@@ -268,7 +273,8 @@ FUNCTIONS: dict[str, tuple[str, tuple[Any, ...], Any]] = {
         2,
     ),
     "a callable": (
-        "class C:\n    def __init__(self, n): self.n = n\n    def __call__(self, x): return x + self.n\nf = C(7)",
+        "class C:\n    def __init__(self, n): self.n = n\n"
+        "    def __call__(self, x): return x + self.n\nf = C(7)",
         (1,),
         8,
     ),
@@ -337,31 +343,43 @@ CLASSES: dict[str, tuple[str, Any]] = {
         1,
     ),
     "a dataclass": (
-        "import dataclasses\n@dataclasses.dataclass\nclass C:\n    x: int = 1\n    l: list = dataclasses.field(default_factory=list)\n    def show(self): return [f.name for f in dataclasses.fields(self)], dataclasses.replace(self, x=2).x",
+        "import dataclasses\n@dataclasses.dataclass\nclass C:\n    x: int = 1\n"
+        "    l: list = dataclasses.field(default_factory=list)\n"
+        "    def show(self): return [f.name for f in dataclasses.fields(self)], "
+        "dataclasses.replace(self, x=2).x",
         (["x", "l"], 2),
     ),
     "a frozen dataclass with slots": (
-        "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C:\n    x: int = 1\n    def show(self): return hash(self) == hash(C(1)), hasattr(self, '__dict__')",
+        "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C:\n"
+        "    x: int = 1\n"
+        "    def show(self): return hash(self) == hash(C(1)), hasattr(self, '__dict__')",
         (True, False),
     ),
     "a dataclass extended elsewhere": (
-        "import dataclasses\n@dataclasses.dataclass\nclass B:\n    x: int\nclass C:\n    def show(self):\n        @dataclasses.dataclass\n        class D(B):\n            y: int\n        return D(1, 2).y",
+        "import dataclasses\n@dataclasses.dataclass\nclass B:\n    x: int\nclass C:\n"
+        "    def show(self):\n        @dataclasses.dataclass\n        class D(B):\n"
+        "            y: int\n        return D(1, 2).y",
         2,
     ),
     "a named tuple": (
-        "import collections\nclass C(collections.namedtuple('P', 'x y', defaults=(1, 2))):\n    def show(self): return self.x, self._replace(y=5).y",
+        "import collections\nclass C(collections.namedtuple('P', 'x y', defaults=(1, 2))):\n"
+        "    def show(self): return self.x, self._replace(y=5).y",
         (1, 5),
     ),
     "a typed named tuple": (
-        "import typing\nclass C(typing.NamedTuple):\n    x: int = 1\n    def show(self): return self._fields, self.x",
+        "import typing\nclass C(typing.NamedTuple):\n    x: int = 1\n"
+        "    def show(self): return self._fields, self.x",
         (("x",), 1),
     ),
     "slots": (
-        "class C:\n    __slots__ = ('x', '__y')\n    def __init__(self): self.x = 1; self.__y = 2\n    def show(self): return self.x, self.__y",
+        "class C:\n    __slots__ = ('x', '__y')\n"
+        "    def __init__(self): self.x = 1; self.__y = 2\n"
+        "    def show(self): return self.x, self.__y",
         (1, 2),
     ),
     "inheritance and super": (
-        "class B:\n    def show(self): return 1\nclass C(B):\n    def show(self): return super().show() + 1",
+        "class B:\n    def show(self): return 1\nclass C(B):\n"
+        "    def show(self): return super().show() + 1",
         2,
     ),
     "a base that makes its child": (
@@ -377,43 +395,59 @@ CLASSES: dict[str, tuple[str, Any]] = {
         True,
     ),
     "properties": (
-        "import functools\nclass C:\n    @property\n    def p(self): return 2\n    @functools.cached_property\n    def q(self): return 3\n    @staticmethod\n    def s(): return 4\n    @classmethod\n    def t(cls): return cls is C\n    def show(self): return self.p, self.q, self.s(), self.t()",
+        "import functools\nclass C:\n    @property\n    def p(self): return 2\n"
+        "    @functools.cached_property\n    def q(self): return 3\n    @staticmethod\n"
+        "    def s(): return 4\n    @classmethod\n    def t(cls): return cls is C\n"
+        "    def show(self): return self.p, self.q, self.s(), self.t()",
         (2, 3, 4, True),
     ),
     "an abstract base": (
-        "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def show(self): ...\nclass C(B):\n    def show(self): return B.__abstractmethods__ == {'show'} and isinstance(1, V)\nclass V(abc.ABC): pass\nV.register(int)",
+        "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def show(self): ...\n"
+        "class C(B):\n"
+        "    def show(self): return B.__abstractmethods__ == {'show'} and isinstance(1, V)\n"
+        "class V(abc.ABC): pass\nV.register(int)",
         True,
     ),
     "a metaclass": (
-        "class M(type):\n    def __getitem__(cls, i): return i\nclass C(metaclass=M):\n    def show(self): return C[3]",
+        "class M(type):\n    def __getitem__(cls, i): return i\nclass C(metaclass=M):\n"
+        "    def show(self): return C[3]",
         3,
     ),
     "a hook for subclasses": (
-        "class B:\n    names = []\n    def __init_subclass__(cls, *, name): B.names.append(name)\nclass C(B, name='c'):\n    def show(self): return B.names",
+        "class B:\n    names = []\n"
+        "    def __init_subclass__(cls, *, name): B.names.append(name)\nclass C(B, name='c'):\n"
+        "    def show(self): return B.names",
         ["c"],
     ),
     "a generic class": (
-        "import typing\nT = typing.TypeVar('T')\nclass B(typing.Generic[T]): pass\nclass C(B[int]):\n    def show(self): return C.__orig_bases__ == (B[int],)",
+        "import typing\nT = typing.TypeVar('T')\nclass B(typing.Generic[T]): pass\n"
+        "class C(B[int]):\n    def show(self): return C.__orig_bases__ == (B[int],)",
         True,
     ),
     "a protocol": (
-        "import typing\n@typing.runtime_checkable\nclass P(typing.Protocol):\n    def show(self): ...\nclass C:\n    def show(self): return isinstance(self, P) and not isinstance(1, P)",
+        "import typing\n@typing.runtime_checkable\nclass P(typing.Protocol):\n"
+        "    def show(self): ...\nclass C:\n"
+        "    def show(self): return isinstance(self, P) and not isinstance(1, P)",
         True,
     ),
     "an exception": (
-        "class C(ValueError):\n    def show(self):\n        try: raise C('x')\n        except ValueError as e: return str(e)",
+        "class C(ValueError):\n    def show(self):\n        try: raise C('x')\n"
+        "        except ValueError as e: return str(e)",
         "x",
     ),
     "a nested class": (
-        "class C:\n    class D:\n        n = 3\n    def show(self): return C.D().n, C.D.__qualname__",
+        "class C:\n    class D:\n        n = 3\n"
+        "    def show(self): return C.D().n, C.D.__qualname__",
         (3, "C.D"),
     ),
     "equality and hash": (
-        "class C:\n    def __eq__(self, o): return type(o) is C\n    __hash__ = None\n    def show(self): return self == C(), C.__hash__",
+        "class C:\n    def __eq__(self, o): return type(o) is C\n    __hash__ = None\n"
+        "    def show(self): return self == C(), C.__hash__",
         (True, None),
     ),
     "a typed dict": (
-        "import typing\nclass D(typing.TypedDict):\n    a: int\nclass C:\n    def show(self): return D(a=1)",
+        "import typing\nclass D(typing.TypedDict):\n    a: int\nclass C:\n"
+        "    def show(self): return D(a=1)",
         {"a": 1},
     ),
 }
@@ -436,7 +470,8 @@ ENUMS: dict[str, str] = {
     "strings": "class C(enum.StrEnum):\n    A = enum.auto()\n    B = enum.auto()\n    ALIAS = A",
     "integers": "class C(enum.IntEnum):\n    A = 3\n    B = 4\n    ALIAS = 3",
     "flags": "class C(enum.Flag):\n    A = 1\n    B = 2\n    ALIAS = 1",
-    "rich": "class C(enum.Enum):\n    A = (1, 2)\n    B = (3, 4)\n    ALIAS = (1, 2)\n    def __init__(self, x, y): self.x = x\n    def show(self): return self.x",
+    "rich": "class C(enum.Enum):\n    A = (1, 2)\n    B = (3, 4)\n    ALIAS = (1, 2)\n"
+    "    def __init__(self, x, y): self.x = x\n    def show(self): return self.x",
 }
 
 
@@ -446,7 +481,8 @@ def test_an_enumeration_of_a_cell_keeps_its_members_everywhere(
 ) -> None:
     cells.run("import enum\n" + source)
     cells.run(
-        "def f(m): return m is C.A, C.ALIAS is C.A, C.B, list(C), getattr(m, 'x', 1), C(m.value) is m"
+        "def f(m): return m is C.A, C.ALIAS is C.A, C.B, list(C), getattr(m, 'x', 1), "
+        "C(m.value) is m"
     )
     kind = cells["C"]
     assert elsewhere.call(cells["f"], kind.A) == (True, True, kind.B, list(kind), 1, True)
@@ -534,7 +570,7 @@ class Box:
     content: Any
 
 
-class Unloadable(Exception):  # noqa: N818
+class Unloadable(Exception):
     def __init__(self, first: int, second: int) -> None:
         super().__init__("both")
 
@@ -646,7 +682,8 @@ REFUSED_FUNCTIONS: dict[str, tuple[str, str]] = {
     ),
     "a method's variable": (
         "class C:\n    def m(self): return lock\ndef f(): return C",
-        r"function `f` uses the variable `C`, whose .m is the function `m`, which uses the variable `lock`",
+        r"function `f` uses the variable `C`, whose .m is the function `m`, which uses the "
+        r"variable `lock`",
     ),
     "the notebook itself": (
         "import sys, types\nm = types.ModuleType('made_here')\ndef f(): return m",
@@ -667,7 +704,8 @@ def test_a_function_that_cannot_be_serialised_names_its_variable(
 def test_dill_is_not_imported_for_data_and_plain_functions() -> None:
     source = (
         "import sys\nfrom wfnb.codec import *\ndef f(x): return x\n"
-        "decode(encode({'a': [1]})), load_function(dump_function(f))\nassert 'dill' not in sys.modules"
+        "decode(encode({'a': [1]})), load_function(dump_function(f))\n"
+        "assert 'dill' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[2])
 

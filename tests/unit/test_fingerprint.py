@@ -18,7 +18,7 @@ from wfnb.fingerprint import content_hash, fingerprint
 
 def of(source: str, **given: Any) -> str:
     namespace: dict[str, Any] = {"__name__": "__main__", **given}
-    exec(compile(textwrap.dedent(source), "<cell>", "exec", dont_inherit=True), namespace)  # noqa: S102
+    exec(compile(textwrap.dedent(source), "<cell>", "exec", dont_inherit=True), namespace)
     return fingerprint(namespace["f"])
 
 
@@ -140,8 +140,10 @@ DIFFERENT: dict[str, tuple[str, str]] = {
         "import dataclasses\n@dataclasses.dataclass\nclass C: n: int = 2\ndef f(): return C()",
     ),
     "what an exception handler covers": (
-        "def f(x):\n    try:\n        a = x()\n        b = x()\n    except ValueError:\n        a = b = 0\n    return a, b",
-        "def f(x):\n    a = x()\n    try:\n        b = x()\n    except ValueError:\n        a = b = 0\n    return a, b",
+        "def f(x):\n    try:\n        a = x()\n        b = x()\n    except ValueError:\n"
+        "        a = b = 0\n    return a, b",
+        "def f(x):\n    a = x()\n    try:\n        b = x()\n    except ValueError:\n"
+        "        a = b = 0\n    return a, b",
     ),
 }
 
@@ -180,12 +182,16 @@ def helper(x): return x in {'one', 'two', 'three'} and COLOURS
 a = np.arange(3)
 p = re.compile('x')
 g = functools.partial(helper, x=1)
-def f(x, y=frozenset({'p', 'q', 'r'})): return helper(x), Kind.A, Box(), a, math.pi, p, g, {Kind.A, Kind.B}
+def f(x, y=frozenset({'p', 'q', 'r'})):
+    return helper(x), Kind.A, Box(), a, math.pi, p, g, {Kind.A, Kind.B}
 """
 
 
 def test_other_processes_with_other_hash_seeds_agree() -> None:
-    script = f"from wfnb.fingerprint import fingerprint\nn = {{'__name__': '__main__'}}\nexec({MANY!r}, n)\nprint(fingerprint(n['f']))"
+    script = (
+        "from wfnb.fingerprint import fingerprint\nn = {'__name__': '__main__'}\n"
+        f"exec({MANY!r}, n)\nprint(fingerprint(n['f']))"
+    )
     printed = {
         subprocess.run(
             [sys.executable, "-c", script],
@@ -202,7 +208,7 @@ def test_other_processes_with_other_hash_seeds_agree() -> None:
 
 def test_a_function_that_travelled_keeps_its_fingerprint() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(MANY, namespace)  # noqa: S102
+    exec(MANY, namespace)
     sent = namespace["f"]
     arrived = load_function(dump_function(sent))
     assert arrived is not sent

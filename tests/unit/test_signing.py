@@ -51,7 +51,7 @@ def test_a_changed_bit_anywhere_is_refused(signer: Signer, position: int) -> Non
     sealed = bytearray(signer.seal(b"payload", CONTEXT))
     sealed[position] ^= 1
     with pytest.raises(
-        SignatureError, match=f"not written with this key .key fingerprint {signer.fingerprint}"
+        SignatureError, match=rf"not written with this key \(key fingerprint {signer.fingerprint}"
     ):
         signer.open(sealed, CONTEXT)
 
@@ -122,7 +122,7 @@ def test_the_first_user_of_a_machine_gets_a_key_that_only_he_can_read(key_file: 
     assert key == load_key(create=False) == key_file.read_bytes()
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(key_file.parent.stat().st_mode) == 0o700
-    assert os.listdir(key_file.parent) == ["key"]
+    assert list(key_file.parent.iterdir()) == [key_file]
 
 
 def test_without_leave_no_key_is_made(key_file: Path) -> None:
@@ -146,7 +146,7 @@ def test_creators_at_the_same_time_agree(key_file: Path) -> None:
         thread.join()
     assert len(keys) == 8
     assert set(keys) == {key_file.read_bytes()}
-    assert os.listdir(key_file.parent) == ["key"]
+    assert list(key_file.parent.iterdir()) == [key_file]
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
