@@ -1,7 +1,8 @@
-"""How a class travels to a process that cannot import it, and stays one class there and on its way back.
+"""How a class travels to a process that cannot import it, and stays one class.
 
-Each such class has a token, made when it is first sent. Who loads a token that it knows takes the class it has; so instances
-made by different tasks are of one class, and a result is an instance of the class that the notebook defined.
+Each such class has a token, made when it is first sent. Who loads a token that it knows takes the
+class it has; so instances made by different tasks are of one class, and a result is an instance of
+the class that the notebook defined.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import abc
 import dataclasses
 import enum
 import functools
+import pickle
 import sys
 import threading
 import types
@@ -25,9 +27,21 @@ _PYTHON_CLASS = 1 << 9
 _IMMUTABLE = 1 << 8
 #: Given at creation, made anew by it, or of no use elsewhere.
 _NOT_STATE = frozenset(
-    "__dict__ __weakref__ __module__ __qualname__ __slots__ __orig_bases__ __annotations__ "
-    "__annotate__ __annotate_func__ "
-    "__annotations_cache__ __static_attributes__ __firstlineno__ _abc_impl".split()
+    [
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__qualname__",
+        "__slots__",
+        "__orig_bases__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "_abc_impl",
+    ]
 )
 _AT_CREATION = ("__module__", "__qualname__", "__slots__", "__orig_bases__")
 _KEPT_OF_ENUM = frozenset(("_missing_", "_numeric_repr_"))
@@ -49,7 +63,8 @@ _creation = threading.RLock()
 def forget_loaded() -> None:
     """Take classes sent from now on as new ones, though their tokens be known.
 
-    A warm worker calls this when it joins a run: a method's global may have been redefined since, while its class was not.
+    A warm worker calls this when it joins a run: a method's global may have been redefined since,
+    while its class was not.
     """
     _loaded.clear()
 
@@ -71,7 +86,14 @@ def reduce_class(cls: type, _namespaces: Namespaces) -> Any:
         enumeration = (token, type(cls), cls.__name__, cls.__bases__, (creation, members))
         return make_enum, enumeration, _enum_state(cls), None, None, fill_class
     skeleton = (token, type(cls), cls.__name__, cls.__bases__, creation)
-    return make_class, skeleton, (_attributes(cls), _registered(cls), None), None, None, fill_class
+    return (
+        make_class,
+        skeleton,
+        (sent_attributes(cls), _registered(cls), None),
+        None,
+        None,
+        fill_class,
+    )
 
 
 def token_of(cls: type) -> str:
@@ -85,7 +107,23 @@ def token_of(cls: type) -> str:
     return token
 
 
-def _attributes(cls: type) -> dict[str, Any]:
+def is_loaded(cls: type) -> bool:
+    """Whether the class came from another process, which then knows it."""
+    token = _tokens.get(cls)
+    return token is not None and _loaded.get(token) is cls
+
+
+def load_known(token: str, blob: bytes) -> type:
+    """The class of this token; the blob is what to load where nobody knows it."""
+    cls = _originals.get(token) or _loaded.get(token)
+    if cls is not None and cls in _filled:
+        return cls
+    loaded: type = pickle.loads(blob)
+    return loaded
+
+
+def sent_attributes(cls: type) -> dict[str, Any]:
+    """The attributes that travel; the others are made anew with the class."""
     state = {
         name: value
         for name, value in cls.__dict__.items()
@@ -112,7 +150,7 @@ def _enum_state(cls: type[enum.Enum]) -> Any:
     members = cls.__members__
     attributes = {
         name: value
-        for name, value in _attributes(cls).items()
+        for name, value in sent_attributes(cls).items()
         if name not in members
         and name not in ("__new__", "__new_member__")
         and not _is_sunder(name)
@@ -172,7 +210,7 @@ def _known_or_made(token: str, bases: tuple[type, ...], make: Callable[[], type]
 
 
 def _without_hooks(bases: tuple[type, ...], make: Callable[[], type]) -> type:
-    """Make a class without telling its bases' `__init_subclass__`, who heard of it where it was defined."""
+    """Make a class without a word to `__init_subclass__`, who heard of it where it was defined."""
     ancestors = {ancestor for base in bases for ancestor in base.__mro__ if ancestor in _tokens}
     hooks = [
         (ancestor, vars(ancestor)["__init_subclass__"])

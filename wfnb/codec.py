@@ -1,7 +1,8 @@
 """Values and functions as bytes and back.
 
-Data is pickled with protocol 5; big buffers (arrays) stay beside the stream, uncopied. What the other side cannot import
-travels by value: see `functions` and `classes`. The bytes are to be signed (`signing`) by whoever stores them.
+Data is pickled with protocol 5; big buffers (arrays) stay beside the stream, uncopied. What the
+other side cannot import travels by value: see `functions` and `classes`. The bytes are to be signed
+(`signing`) by whoever stores them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from wfnb import classes, culprits, functions
 from wfnb.classes import forget_loaded as forget_classes
@@ -45,6 +47,9 @@ _COUNT = Struct("<I")
 #: In a packed blob, arrays begin where processors like it.
 _ALIGNMENT = 64
 
+#: Classes from elsewhere, pickled: most readers of such a result need only the token.
+_blobs: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()
+
 _dumps = pickle.dumps
 _loads = pickle.loads
 
@@ -55,7 +60,7 @@ class Encoded:
 
     stream: BytesLike
     buffers: tuple[BytesLike, ...] = ()
-    """Views of the value's own memory: write them out, or call `owned`, before user code can change the value."""
+    """Views of the value's memory: write them out, or call `owned`, before user code changes it."""
 
     @property
     def size_bytes(self) -> int:
@@ -150,7 +155,7 @@ def _lengths(count: int) -> Struct:
 
 
 def dump_function(function: Callable[..., Any], *, name: str = "") -> bytes:
-    """The function by name where the other side can import it, otherwise by value, with the globals it uses and no others."""
+    """The function by name where the other side can import it, else with the globals it uses."""
     try:
         return _stream(function, None)
     except MemoryError:
@@ -169,7 +174,7 @@ def load_function(blob: BytesLike, *, name: str = "the function") -> Callable[..
 
 
 def find_unserialisable(value: Any, *, name: str = "value", seconds: float = 2.0) -> str:
-    """The path to what cannot be sent and its remedy, as in "config['lock'] is a _thread.lock ..."; empty if all can."""
+    """What cannot be sent, and a remedy: "value['lock'] is a _thread.lock ..."; or ""."""
     return culprits.culprit(value, name=name, failure=_dump_failure, seconds=seconds)
 
 
@@ -177,23 +182,39 @@ class _Pickler(pickle.Pickler):
     """The C pickler, asked back only for what is not plain data."""
 
     def __init__(
-        self, file: io.BytesIO, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None
+        self,
+        file: io.BytesIO,
+        buffer_callback: Callable[[pickle.PickleBuffer], Any] | None,
+        *,
+        in_full: bool,
     ) -> None:
         super().__init__(file, _PROTOCOL, buffer_callback=buffer_callback)
+        self._in_full = in_full
         self._namespaces: functions.Namespaces = {}
 
     def reducer_override(self, value: Any) -> Any:
         reduce = _REDUCERS.get(type(value))
         if reduce is not None:
             return reduce(value, self._namespaces)
-        if isinstance(value, type):
-            return classes.reduce_class(value, self._namespaces)
-        return NotImplemented
+        return self._reduce_class(value) if isinstance(value, type) else NotImplemented
+
+    def _reduce_class(self, cls: type) -> Any:
+        if self._in_full or not classes.is_loaded(cls):
+            return classes.reduce_class(cls, self._namespaces)
+        blob = _blobs.get(cls)
+        if blob is None:
+            blob = _blobs[cls] = _stream(cls, None, in_full=True)
+        return classes.load_known, (classes.token_of(cls), blob)
 
 
-def _stream(value: Any, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None) -> bytes:
+def _stream(
+    value: Any,
+    buffer_callback: Callable[[pickle.PickleBuffer], Any] | None,
+    *,
+    in_full: bool = False,
+) -> bytes:
     file = io.BytesIO()
-    _Pickler(file, buffer_callback).dump(value)
+    _Pickler(file, buffer_callback, in_full=in_full).dump(value)
     return file.getvalue()
 
 
@@ -254,7 +275,6 @@ def _load_with_dill(blob: bytes) -> Any:
 
 _Reducer = Callable[[Any, functions.Namespaces], Any]
 _REDUCERS: dict[type, _Reducer] = {
-    type: classes.reduce_class,
     types.FunctionType: functions.reduce_function,
     types.CellType: functions.reduce_cell,
     types.ModuleType: functions.reduce_module,

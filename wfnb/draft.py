@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from wfnb.errors import GraphError
@@ -78,11 +79,16 @@ class Draft:
 
 
 def tasks_in(value: Any) -> tuple[Task, ...]:
-    """The tasks that a variable holds: itself one, or a container of some, one level deep."""
+    """The tasks that a variable holds: itself one, or a container of some, one level deep.
+
+    A container without a task among its first thousand is taken for data, which may be large.
+    """
     if isinstance(value, Task):
         return (value,)
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, (list, tuple, set, frozenset)):
+        return ()
+    if not any(isinstance(part, Task) for part in islice(value, 1000)):
         return ()
     return tuple(part for part in value if isinstance(part, Task))

@@ -1,7 +1,8 @@
 """What makes two pieces of code the same, wherever and whenever they were defined.
 
-The fingerprint covers what can change a result: bytecode, constants, defaults, closures, and the globals in use down to
-their own code and values. It leaves out what cannot: file, line, process, hash seed, annotations, the bytes of a pickle.
+The fingerprint covers what can change a result: bytecode, constants, defaults, closures, and the
+globals in use down to their own code and values. It leaves out what cannot: file, line, process,
+hash seed, annotations, the bytes of a pickle.
 """
 
 from __future__ import annotations
@@ -32,10 +33,23 @@ from wfnb.functions import global_names, is_importable
 
 _PYTHON = atom((sys.version_info.major, sys.version_info.minor))
 _NOT_OF_CLASS = frozenset(
-    "__dict__ __weakref__ __module__ __qualname__ __annotations__ __annotate__ "
-    "__annotate_func__ __annotations_cache__ "
-    "__static_attributes__ __firstlineno__ __doc__ _abc_impl __abstractmethods__ "
-    "__parameters__ __dataclass_fields__".split()
+    [
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__qualname__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "__doc__",
+        "_abc_impl",
+        "__abstractmethods__",
+        "__parameters__",
+        "__dataclass_fields__",
+    ]
 )
 
 
@@ -52,9 +66,10 @@ def content_hash(blob: bytes | bytearray | memoryview) -> str:
 
 
 class _Walk:
-    """Writes down what it is given, each function, class and mutable value once, so that cycles end.
+    """Writes down what it is given, functions, classes and mutable values once, so cycles end.
 
-    Functions and classes wait in a queue while what refers to them is finished, so a chain of helpers needs no stack.
+    Functions and classes wait in a queue while what refers to them is finished, so a chain of
+    helpers needs no stack.
     """
 
     def __init__(self) -> None:

@@ -74,7 +74,7 @@ class Graph:
     ids: tuple[TaskId, ...]
     function_at: tuple[int, ...]
     """For each task, the position of its function."""
-    arguments_at: tuple[Arguments, ...]
+    arguments_at: Sequence[Arguments]
     inputs_at: tuple[tuple[int, ...], ...]
     """For each task, the positions of its inputs, all before its own."""
     targets: tuple[TaskId, ...]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from wfnb.errors import PlanError
 from wfnb.graph import Graph, TaskId
 from wfnb.resources import Resources
-
-ANYONE = "any"
-"""The queue of tasks that every worker may take."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
@@ -23,7 +20,12 @@ class Placement:
 
     @property
     def queue(self) -> str:
-        return ANYONE if self.worker is None else f"@{self.worker}"
+        """Where workers look for it: their own name's queue, or that of their size."""
+        if self.worker is not None:
+            return f"@{self.worker}"
+        memory = self.resources.memory_bytes
+        size = f"{self.resources.cpus:g}cpu"
+        return size if memory is None else f"{size}-{memory}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,19 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<plan by {self.planner}: {len(self.graph)} tasks>"
+
+    @cached_property
+    def queue_at(self) -> tuple[str, ...]:
+        """Each task's queue."""
+        known: dict[int, str] = {}
+        queues = []
+        for task in self.graph:
+            placement = self.placements[task]
+            queue = known.get(id(placement))
+            if queue is None:
+                queue = known[id(placement)] = placement.queue
+            queues.append(queue)
+        return tuple(queues)
 
     @property
     def workers(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,9 @@ from wfnb.metrics import tasks_frame
 from wfnb.plan import Plan
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
-from wfnb.storage.graphs import load_graph, load_plan
-from wfnb.storage.opening import opening_of, seed_to_resume
-from wfnb.storage.outputs import read_output
+from wfnb.storage.graphs import load_graph
+from wfnb.storage.opening import load_plan, opening_of, seed_to_resume
+from wfnb.storage.outputs import Archive
 from wfnb.timeline import TaskState, Timeline
 
 if TYPE_CHECKING:
@@ -96,14 +96,19 @@ class Run:
         Raises TaskError if a task failed for good, RunCancelledError, or RunTimeoutError: then
         the run goes on, and `result` may be called again.
         """
-        if not self.wait(timeout):
-            message = f"{self.id} has not ended within {timeout:g} s; it goes on: "
+        self.wait(timeout)
+        self.check(timeout)
+        return self._outputs()
+
+    def check(self, timeout: float | None = None) -> None:
+        """Raise what `result` would raise now, after a wait of `timeout` seconds."""
+        if self._status == "running":
+            message = f"{self.id} has not ended within {timeout or 0:g} s; it goes on: "
             raise RunTimeoutError(message + "wait again, or run.cancel() it")
         if self._status == "failed":
             raise self._failure()
         if self._status == "cancelled":
             raise RunCancelledError(f"{self.id} was cancelled: run.resume() goes on where it was")
-        return self._outputs()
 
     def wait(
         self, timeout: float | None = None, *, tell: Callable[[Run], None] | None = None
@@ -137,7 +142,7 @@ class Run:
         store = self._connection.store
         snapshot = store.snapshot(self.id)
         if snapshot.status != "running":
-            seed = seed_to_resume(self.graph, snapshot, store.pointers(self.id))
+            seed = seed_to_resume(self.plan, snapshot, store.pointers(self.id))
             store.resume(self.id, snapshot.generation, seed)
             self._connection.backend.serve()
         self._status = "running"
@@ -153,7 +158,7 @@ class Run:
     def plan(self) -> Plan:
         if self._plan is None:
             blob = self._connection.store.plan(self.id)
-            self._plan = load_plan(blob, self._connection.signer, self.id, self.graph)
+            self._plan = load_plan(blob, self.graph, self._connection.signer, self.id)
         return self._plan
 
     @property
@@ -201,12 +206,10 @@ class Run:
         return Lifeline(self._connection.store, self.id, self._connection.backend)
 
     def _outputs(self) -> Any:
-        store, signer = self._connection.store, self._connection.signer
-        targets = self.graph.targets
-        values = [
-            read_output(store, signer, self.id, task, _present(blob, task, self.id))
-            for task, blob in zip(targets, store.results(self.id, targets), strict=True)
-        ]
+        store, targets = self._connection.store, self.graph.targets
+        archive = Archive(store, self._connection.signer, self.id)
+        results = zip(targets, store.results(self.id, targets), strict=True)
+        values = [archive.value(task, _present(result, task)) for task, result in results]
         return self._answer.shaped(values)
 
     def _failure(self) -> TaskError:
@@ -231,25 +234,28 @@ def start(
     graph = plan.graph
     run = RunId(f"{name_of(graph)}-{secrets.token_hex(4)}")
     answer = answer or Answer.read(None, graph)
-    lanes = connection.backend.lanes(plan)
+    backend, store = connection.backend, connection.store
+    about = {"answer": str(answer), "backend": backend.name, "owner": owner}
     opening = opening_of(
-        plan, lanes, run=run, signer=connection.signer, owner=owner, keep_seconds=KEEP_SECONDS
+        plan,
+        backend.lanes(plan),
+        run=run,
+        signer=connection.signer,
+        about=about,
+        keep_seconds=KEEP_SECONDS,
     )
-    about = {**opening.about, "answer": str(answer), "backend": connection.backend.name}
-    if not connection.store.open_run(replace(opening, about=about)):
-        connection.backend.serve()
+    if not store.open_run(opening):
+        backend.serve()
     return Run(run, connection, graph=graph, plan=plan, answer=answer)
 
 
 def attach(run: RunId, connection: Connection, *, answer: str | None = None) -> Run:
     """Take up a run that somebody started, perhaps this user yesterday."""
-    graph = load_graph(connection.store.graph(run), connection.signer, run)
+    graph = load_graph(connection.store.graph(run), connection.signer, run).graph
     return Run(run, connection, graph=graph, answer=Answer.read(answer, graph))
 
 
-def _present(blob: bytes | None, task: TaskId, run: RunId) -> bytes:
-    if blob is None:
-        raise StoreError(
-            f"the output of {task} is no longer in the store: run.resume() recomputes it"
-        )
-    return blob
+def _present(result: bytes | None, task: TaskId) -> bytes:
+    if result is None:
+        raise StoreError(f"the output of {task} is no longer in the store: start the run again")
+    return result

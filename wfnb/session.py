@@ -25,8 +25,9 @@ from wfnb.runner import Connection, Run
 from wfnb.runner import attach as attach_run
 from wfnb.runner import start as start_run
 from wfnb.signing import Signer, load_key
-from wfnb.storage import RunId, Store, connect_store
+from wfnb.storage import RunId, Store
 from wfnb.storage.address import parse
+from wfnb.storage.stores import connect_store
 from wfnb.views import Picture, picture
 
 BACKENDS = {
@@ -48,19 +49,31 @@ class Choices:
 class Session:
     """Connects when something needs the store, not before."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: Choices | None = None) -> None:
         self.draft = Draft()
         self.planner = "uniform"
         self.last: Run | None = None
-        self._choices = Choices()
+        self._choices = choices or Choices()
         self._store: Store | None = None
         self._signer: Signer | None = None
         self._backends: dict[str, Backend] = {}
         self._closing: list[Store | Backend] = []
 
     def __repr__(self) -> str:
-        shown = parse(self._choices.store).shown if self._choices.store != "memory" else "memory"
-        return f"<session: store {shown}, backend {self._choices.backend}>"
+        return f"<session: {self.place}, backend {self._choices.backend}>"
+
+    @property
+    def address(self) -> str | None:
+        """Of the store, as it was given; None for the private one."""
+        return self._choices.store
+
+    @property
+    def place(self) -> str:
+        """The store in words, its password hidden."""
+        if self.address == "memory":
+            return "store in memory"
+        address = parse(self.address)
+        return "private Redis" if address.is_embedded else f"Redis at {address.shown}"
 
     def connect(
         self,
@@ -136,6 +149,16 @@ class Session:
         """The runs that the store knows, the latest first."""
         return run_table(self.store)
 
+    def known_runs(self) -> list[str]:
+        """Ids of runs, for completion; none before there is a connection."""
+        return [] if self._store is None else [run for run, _ in self._store.runs()]
+
+    def found(self) -> str:
+        """What `connect` found, in a line."""
+        runs = len(self.store.runs())
+        known = "1 run" if runs == 1 else f"{runs:,} runs"
+        return f"connected to {self.place}, backend {self._choices.backend}; {known} known"
+
     def show(self, thing: Any = None) -> None:
         """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
         shown = self.picture(thing)
@@ -182,8 +205,11 @@ class Session:
         _refuse_nonsense(replace(self._choices, backend=name))
         module, kind = BACKENDS[name]
         make = getattr(import_module(module), kind)
-        url = self._choices.store or "embedded"
-        made: Backend = make(self._store, url, workers=self._choices.workers)
+        made: Backend
+        if name == "inline":
+            made = make(self._store, self._signer)
+        else:
+            made = make(self._store, self.address or "embedded", workers=self._choices.workers)
         return made
 
 

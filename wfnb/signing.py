@@ -1,7 +1,8 @@
 """The signature that every stored pickle carries, and the key behind it.
 
-A pickle runs code when it is loaded, so nothing from the store is loaded before its signature verifies. The signature also
-covers a context (what the bytes are, and whose), so that a blob cannot be moved to another task, attempt or run.
+A pickle runs code when it is loaded, so nothing from the store is loaded before its signature
+verifies. The signature also covers a context (what the bytes are, and whose), so that a blob cannot
+be moved to another task, attempt or run.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Signer:
                 f"a signing key has {KEY_BYTES} bytes, this one has {len(key)}: make a new key file"
             )
         padded = key.ljust(_BLOCK_BYTES, b"\0")
-        # HMAC-SHA256 with its two key blocks hashed once: hmac.digest() takes 1.9 us a call, copies of these 0.65 us.
+        # HMAC-SHA256 with its key blocks hashed once: 0.65 us a call, hmac.digest() takes 1.9.
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
         self.fingerprint = hashlib.sha256(key).hexdigest()[:8]
@@ -49,7 +50,7 @@ class Signer:
     def seal(
         self, payload: bytes | bytearray | memoryview, context: str, *, codec: int = 0
     ) -> bytes:
-        """The payload behind its header and MAC; `codec` (0 to 254) is the caller's to use, see `codec_of`."""
+        """The payload behind header and MAC; `codec` (0 to 254) is the caller's, see `codec_of`."""
         header = _HEADERS[codec]
         inner = self._inner.copy()
         inner.update(_prefix(context) + header)
@@ -91,7 +92,7 @@ class Signer:
     def verify(
         self, mac: bytes | memoryview, *parts: bytes | bytearray | memoryview, context: str
     ) -> None:
-        """Raise SignatureError unless `mac` was made by this key from the same parts and context."""
+        """Raise SignatureError unless this key made `mac` from the same parts and context."""
         if not hmac.compare_digest(self.mac(*parts, context=context), mac):
             raise self._refusal(context)
 
@@ -118,7 +119,7 @@ def _prefix(context: str) -> bytes:
 
 
 def key_path() -> Path:
-    """Where this user's key lies: $WFNB_KEY_FILE, or wfnb/key in the user's configuration folder."""
+    """Where the key lies: $WFNB_KEY_FILE, or wfnb/key in the user's configuration folder."""
     if named := os.environ.get("WFNB_KEY_FILE"):
         return Path(named)
     configuration = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -176,7 +177,7 @@ def _read_key(path: Path) -> bytes:
 
 
 def _create_key(path: Path) -> None:
-    """Write the whole key aside, then link it in place: no reader ever sees half a key, and the first linker wins."""
+    """Write the key aside, then link it in place: nobody sees half a key, the first one wins."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".key-")
     try:

@@ -98,8 +98,11 @@ class Capture:
         self._in_run.set()
 
     def leave(self) -> None:
+        """What is printed from here on belongs to no run; the pool listens."""
         self.flush()
         self._in_run.clear()
+        self._shipped = self._told = size_of(self._descriptor)
+        self._cell.log_from(self._shipped)
 
     def start(self, task: TaskId, attempt: int) -> None:
         """What was printed since the last task, as by an import, counts as this one's."""

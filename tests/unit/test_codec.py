@@ -1,16 +1,18 @@
-"""Cells are executed as `__main__`, and their functions and classes sent to a clean interpreter and back."""
+"""Functions and classes of cells (run as `__main__`) go to a clean interpreter and back."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import functools
+import gc
 import sqlite3
 import struct
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,16 @@ class Elsewhere:
         )
 
     def call(self, function: Any, *arguments: Any) -> Any:
+        return decode(unpack(self.reply(function, *arguments)))
+
+    def reply(self, function: Any, *arguments: Any) -> bytes:
         assert self._process.stdin
         assert self._process.stdout
         for blob in (dump_function(function), pack(encode(arguments))):
             self._process.stdin.write(struct.pack("<Q", len(blob)) + blob)
         self._process.stdin.flush()
         (length,) = struct.unpack("<Q", self._process.stdout.read(8))
-        return decode(unpack(self._process.stdout.read(length)))
+        return self._process.stdout.read(length)
 
     def close(self) -> None:
         self._process.kill()
@@ -504,6 +509,18 @@ def test_a_class_made_elsewhere_comes_back_as_one_class(elsewhere: Elsewhere, ce
     assert first.n == 3
 
 
+def test_a_notebook_started_anew_gets_the_class_with_the_result(
+    elsewhere: Elsewhere, cells: Cells
+) -> None:
+    cells.run("class C:\n    def m(self): return type(self) is C\ndef f(c): return c")
+    reply = elsewhere.reply(cells["f"], cells["C"]())
+    original = weakref.ref(cells["C"])
+    cells.clear()
+    gc.collect()
+    assert original() is None
+    assert decode(unpack(reply)).m()
+
+
 def test_a_changed_helper_of_an_unchanged_class_counts_once_loaded_classes_are_forgotten(
     elsewhere: Elsewhere, cells: Cells
 ) -> None:
@@ -539,17 +556,25 @@ def test_dumping_twice_gives_the_same_bytes(cells: Cells) -> None:
     assert dump_function(cells["f"]) == dump_function(cells["f"])
 
 
-def test_what_another_thread_prints_meanwhile_is_not_swallowed(
-    cells: Cells, capsys: pytest.CaptureFixture[str]
+def test_a_closure_of_a_module_finds_the_globals_of_that_module(
+    elsewhere: Elsewhere, cells: Cells
 ) -> None:
-    before = sys.stdout
-    dump_function(cells.run("def f(x): return x")["f"])
-    assert sys.stdout is before
+    cells.run("import contextlib\n@contextlib.contextmanager\ndef g():\n    yield 3")
+    cells.run("def f():\n    with g() as n: return n")
+    assert elsewhere.call(cells["f"]) == 3
+    assert _lock_of_this_module.acquire(blocking=False)
+    _lock_of_this_module.release()
+    assert load_function(dump_function(_make_closure()))() is _lock_of_this_module
 
 
-@functools.wraps(textwrap.indent)
-def _wrapper(*arguments: Any) -> str:
-    return textwrap.indent(*arguments)
+_lock_of_this_module = threading.Lock()
+
+
+def _make_closure() -> Any:
+    def closure() -> Any:
+        return _lock_of_this_module
+
+    return closure
 
 
 def _decorate(function: Any) -> Any:
@@ -570,7 +595,7 @@ class Box:
     content: Any
 
 
-class Unloadable(Exception):
+class UnloadableError(Exception):
     def __init__(self, first: int, second: int) -> None:
         super().__init__("both")
 
@@ -596,6 +621,25 @@ class Rude:
         raise ZeroDivisionError("ruder")
 
 
+class Hostile:
+    """Raises whatever one does with it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise ZeroDivisionError(name)
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+class Node:
+    """One of a tree whose children know their parent."""
+
+    def __init__(self, parent: Node | None) -> None:
+        self.children = [Node(self), Node(self)] if parent is None else []
+        self.parent = parent
+        self.lock = None if parent else threading.Lock()
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "a lock in a dict": (
         {"lock": threading.Lock()},
@@ -613,6 +657,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a deep list": (_deep(), r"argument `a` is nested too deeply \(a list\): flatten it"),
     "a deep list in a dict": ({"x": _deep()}, r"argument `a`\['x'\] is nested too deeply"),
     "an object that refuses": ({"r": Rude()}, r"argument `a`\['r'\] is a .*Rude \(rude\)"),
+    "an object that raises at every touch": ({"h": Hostile()}, r"argument `a`"),
+    "a lock above children who know their parent": ([Node(None)], r"`a`\[0\].lock is a _thread"),
+    "a lock behind much else": (
+        [[n] for n in range(50_000)] + [Node(None)],
+        r"\[50000\].lock is a",
+    ),
     "a set's element": (
         {Rude()},
         r"argument `a` element <Rude, whose repr raises ZeroDivisionError> is a",
@@ -643,16 +693,31 @@ def test_an_open_file_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_value_that_does_not_load_back_is_found_when_asked() -> None:
-    value = {"fine": 1, "error": Unloadable(1, 2)}
+    value = {"fine": 1, "error": UnloadableError(1, 2)}
     encode(value)
     with pytest.raises(
-        SerialisationError, match=r"value\['error'\] is an? .*Unloadable .*missing 1 required"
+        SerialisationError, match=r"value\['error'\] is an? .*UnloadableError .*missing 1 required"
     ):
         encode(value, check=True)
 
 
 def test_nothing_is_found_in_what_can_be_serialised() -> None:
     assert find_unserialisable({"a": [1, np.zeros(3)]}) == ""
+
+
+class Careful:
+    """Sends less than it has."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inner = {"held": threading.Lock()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"inner": self.inner}
+
+
+def test_only_what_would_be_sent_is_blamed() -> None:
+    assert "value.inner['held'] is a _thread.lock" in find_unserialisable(Careful())
 
 
 REFUSED_FUNCTIONS: dict[str, tuple[str, str]] = {

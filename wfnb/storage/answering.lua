@@ -20,14 +20,35 @@ local function answer(ask, how, claims, hints, refused, dropped)
   return { how, claims, inputs_of(hints), refused, dropped }
 end
 
+-- What only this worker holds would be lost if it left.
+local function holds(identity)
+  for _, held in ipairs(redis.call('HVALS', k'held')) do
+    if cjson.decode(held).identity == identity then return true end
+  end
+  return false
+end
+
 local function leave(ask)
   redis.call('ZREM', k'leases', ask.identity)
+  redis.call('HDEL', k'seats', ask.identity)
   redis.call('HINCRBY', k'crew', 'alive:' .. ask.queue, -1)
   tell('"left":1')
+  if ask.want == 0 then launch_missing(ask.queue) end
+end
+
+-- What the worker prefers comes first, the rest in the order in which it became ready.
+local function preferred_first(fresh, prefer)
+  if #prefer == 0 then return fresh end
+  local is_preferred, first, rest = {}, {}, {}
+  for _, task in ipairs(prefer) do is_preferred[task] = true end
+  for _, task in ipairs(fresh) do table.insert(is_preferred[task] and first or rest, task) end
+  for _, task in ipairs(rest) do first[#first + 1] = task end
+  return first
 end
 
 -- Fresh tasks became ready in this call; ones this worker may run are its own first.
 local function hand_out(ask, fresh, hints)
+  fresh = preferred_first(fresh, ask.prefer)
   local mine, others, queues = {}, {}, queues_of(fresh)
   for i, task in ipairs(fresh) do
     if #mine < ask.want and queues[i] == ask.queue then
@@ -38,8 +59,11 @@ local function hand_out(ask, fresh, hints)
   end
   enqueue(others, hints)
   if #mine < ask.want and #ask.prefer > 0 then
-    for _, task in ipairs(still_queued(ask.prefer)) do
-      if #mine < ask.want then mine[#mine + 1] = task end
+    local preferred, is_mine = still_queued(ask.prefer), {}
+    queues = queues_of(preferred)
+    for i, task in ipairs(preferred) do
+      if #mine < ask.want and queues[i] == ask.queue and not is_mine[task] then mine[#mine + 1] = task end
+      is_mine[task] = true
     end
   end
   if #mine == 0 then mine = pop(ask.queue, ask.want) end
@@ -48,13 +72,13 @@ end
 
 local function next_for(ask, fresh, hints, refused, dropped)
   local claims, inputs = {}, {}
-  if status == 'running' and ask.want > 0 then claims, inputs = hand_out(ask, fresh, hints) end
+  if status == 'running' then claims, inputs = hand_out(ask, fresh, hints) end
   tell_pairs('claimed', claims)
   local how = 'go'
   if status ~= 'running' then
     how = 'stop'
   elseif #claims == 0 and redis.call('EXISTS', k('claims:' .. ask.identity)) == 0 then
-    how = ask.stay and 'wait' or 'left'
+    how = (ask.stay or holds(ask.identity)) and 'wait' or 'left'
     if how == 'left' then leave(ask) end
   end
   publish(name_of(ask.identity))

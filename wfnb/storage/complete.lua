@@ -10,7 +10,7 @@ if is_stale(ask) then return { 'stop', {}, {}, {}, {} } end
 local items, refused, dropped, fresh, is_fresh = work.items, {}, {}, {}, {}
 local missing, touched = {}, {}
 local states, outputs, targets, ended, notes, reads, unread = {}, {}, {}, {}, {}, {}, {}
-local done, active = 0, 0
+local done, active, is_taken = 0, 0, {}
 
 local function read_missing()
   local seen = {}
@@ -36,7 +36,7 @@ end
 
 local function keep_output(item, result)
   if item[4] == 1 then
-    local held = { identity = ask.identity, readers = item[7], reads = item[8] }
+    local held = { identity = ask.identity, attempt = item[2], readers = item[7], reads = item[8] }
     set('held', item[1], cjson.encode(held))
   elseif result ~= '' then
     local into = item[5] == 1 and targets or outputs
@@ -44,13 +44,16 @@ local function keep_output(item, result)
     keep_chunks(result)
   end
   if item[6] > 0 then
-    unread[#unread + 1], unread[#unread + 2] = item[1], item[6]
+    -- Made again, it may have lost readers that are done: they stand there as a negative count.
+    local read_before = item[2] > 1 and redis.call('HGET', k'unread', item[1]) or 0
+    unread[#unread + 1], unread[#unread + 2] = item[1], item[6] + read_before
   end
 end
 
 local function accept(item, result)
   states[#states + 1], states[#states + 2] = item[1], item[4] == 1 and 'held' or 'done'
   done = done + 1
+  is_taken[item[1]] = true
   if item[3] == 1 then is_fresh[item[1]] = nil else
     ended[#ended + 1] = item[1]
     active = active - 1
@@ -62,6 +65,7 @@ local function accept(item, result)
 end
 
 local function counts(item, state)
+  if is_taken[item[1]] then return false end
   if item[3] == 1 then
     return is_fresh[item[1]] and redis.call('HEXISTS', k'attempts', item[1]) == 0
   end
@@ -71,7 +75,7 @@ end
 local function write_back()
   local left, zero = {}, {}
   for _, reader in ipairs(touched) do
-    if missing[reader] <= 0 then zero[#zero + 1] = reader else
+    if missing[reader] == 0 then zero[#zero + 1] = reader else
       left[#left + 1], left[#left + 2] = reader, missing[reader]
     end
   end

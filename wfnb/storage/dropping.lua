@@ -19,9 +19,10 @@ end
 
 local function drop(task, dropped)
   local result = redis.call('HGET', k'values', task)
-  local pointer = result and pointer_of(result)
-  if not pointer then return end
+  if not result then return end
   redis.call('HDEL', k'values', task)
+  local pointer = pointer_of(result)
+  if not pointer then return end
   if pointer.at ~= 'chunks' then
     dropped[#dropped + 1] = result
     return

@@ -2,9 +2,12 @@
 -- ARGV: identity, generation, task, attempt, message, error record as JSON
 -- returns 1, or 0 if the attempt no longer counted
 local identity, task, attempt = ARGV[1], ARGV[3], ARGV[4]
+local call = task .. ' ' .. attempt
+if redis.call('HGET', k'last_failed', identity) == call then return 1 end  -- our own reply was lost
 if status ~= 'running' or generation ~= tonumber(ARGV[2]) then return 0 end
 if redis.call('HGET', k('claims:' .. identity), task) ~= attempt then return 0 end
 if redis.call('HGET', k'state', task) ~= 'running ' .. attempt then return 0 end
+set('last_failed', identity, call)
 end_attempt(identity, task, attempt)
 record_error(task, ARGV[6])
 local failures = redis.call('HINCRBY', k'failures', task, 1)

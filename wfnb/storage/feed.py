@@ -12,6 +12,7 @@ from wfnb.errors import ErrorRecord
 from wfnb.events import EventId
 from wfnb.graph import TaskId
 from wfnb.storage import keys
+from wfnb.storage.output_log import TAIL_BYTES, shown
 from wfnb.storage.records import RunId
 from wfnb.storage.scripts import Scripts, translated
 
@@ -81,8 +82,4 @@ class RedisFeed:
             pipe.lrange(name + ":tail", 0, -1)
             pipe.get(name + ":size")
             head, tail, size = pipe.execute()
-        shown = (head or b"") + b"".join(tail)
-        left_out = int(size or 0) - len(shown)
-        if not left_out:
-            return shown
-        return b"%s\n... %d bytes left out ...\n%s" % (head, left_out, b"".join(tail))
+        return shown(head or b"", b"".join(tail)[-TAIL_BYTES:], int(size or 0))

@@ -24,6 +24,13 @@ local function launch(queue, wanted, graph)
   return count
 end
 
+-- As many as there are ready tasks, counting those asked for already.
+local function launch_missing(queue)
+  local ready = redis.call('LLEN', k('ready:' .. queue))
+  if ready == 0 then return 0 end
+  return launch(queue, ready - (redis.call('HGET', k'crew', 'asked:' .. queue) or 0))
+end
+
 -- New ready tasks go to the head, first one first: depth first keeps what they read near.
 local function push(queue, entries, graph)
   local key, reversed = k('ready:' .. queue), {}

@@ -12,6 +12,8 @@ from wfnb.storage import keys
 from wfnb.storage.records import Request, RunId
 from wfnb.storage.scripts import translated
 
+_REQUEST_SECONDS = 86_400
+
 
 class RedisLaunches:
     """The launch side of a RedisStore. Requests are hints: a run repeats those that get lost."""
@@ -21,10 +23,14 @@ class RedisLaunches:
     def take_request(self, pools: Sequence[str], *, block_seconds: float) -> Request | None:
         lists = [keys.launches(pool) for pool in pools]
         with translated():
-            found = cast(Any, self._client.blpop(lists, timeout=block_seconds))
-        if found is None:
+            if block_seconds > 0:
+                found = cast(Any, self._client.blpop(lists, timeout=block_seconds))
+                words = found and found[1]
+            else:  # to Redis 0 means for ever
+                words = next(filter(None, map(self._client.lpop, lists)), None)
+        if words is None:
             return None
-        run, serial, queue, generation, graph = found[1].split(b"\n", 4)
+        run, serial, queue, generation, graph = cast(bytes, words).split(b"\n", 4)
         return Request(
             run=RunId(run.decode()),
             serial=serial.decode(),
@@ -36,7 +42,10 @@ class RedisLaunches:
     def return_request(self, pool: str, request: Request) -> None:
         head = f"{request.run}\n{request.serial}\n{request.queue}\n{request.generation}\n"
         with translated():
-            self._client.lpush(keys.launches(pool), head.encode() + request.graph)
+            pipe = self._client.pipeline()
+            pipe.lpush(keys.launches(pool), head.encode() + request.graph)
+            pipe.expire(keys.launches(pool), _REQUEST_SECONDS)
+            pipe.execute()
 
     def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
         with translated():

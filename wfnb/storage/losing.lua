@@ -12,6 +12,7 @@ end
 
 local function give_up_task(task)
   set('state', task, 'failed')
+  set('missing', task, NEVER)
   redis.call('HINCRBY', k'meta', 'failed', 1)
 end
 
@@ -22,24 +23,49 @@ local function must_give_up(task)
   return losses >= MOST_LOSSES or policy_of(task).lost == 'fail'
 end
 
+-- True if the task may not be tried again. An error record for any task is made one for this.
+local function blame(identity, task, attempt, record)
+  local words = cjson.decode(record)
+  if words.task == '$TASK$' then
+    words.task, words.attempt, words.worker = task, tonumber(attempt), name_of(identity)
+    words.at_seconds = now / 1000
+    record = cjson.encode(words)
+  end
+  record_error(task, record)
+  return must_give_up(task)
+end
+
+-- The worker died in a task that it became and never claimed: still waiting, for all we know.
+local function blame_unclaimed(identity, record, failed)
+  local words = cjson.decode(record)
+  local task, attempt = words.task, words.attempt
+  if redis.call('HEXISTS', k'state', task) == 1 then return end
+  if tonumber(redis.call('HGET', k'attempts', task) or 0) >= attempt then return end
+  set('attempts', task, attempt)
+  if blame(identity, task, attempt, record) then failed[#failed + 1] = { task, attempt } end
+end
+
 -- Claims of a lost worker: those that were executing are blamed, the others go back uncounted.
 local function lose_claims(identity, record, blamed)
   local claims = redis.call('HGETALL', k('claims:' .. identity))
-  local back, returned, given_up = {}, {}, 0
+  local back, returned, failed, given_up = {}, {}, {}, 0
   for i = 1, #claims, 2 do
     local task, attempt = claims[i], claims[i + 1]
     end_attempt(identity, task, attempt)
-    local is_blamed = blamed == '*' or blamed == task
-    if is_blamed then record_error(task, (string.gsub(record, '%$TASK%$', task))) end
-    if is_blamed and must_give_up(task) then
-      give_up_task(task)
+    if (blamed == '*' or blamed == task) and blame(identity, task, attempt, record) then
+      failed[#failed + 1] = { task, attempt }
       given_up = given_up + 1
-      tell(string.format('"failed":[["%s",%s,"its worker was lost",1]]', task, attempt))
     else
       back[#back + 1] = task
       returned[#returned + 1], returned[#returned + 2] = task, attempt
     end
   end
+  if blamed ~= '*' and blamed ~= '' then blame_unclaimed(identity, record, failed) end
+  for i, lost in ipairs(failed) do
+    give_up_task(lost[1])
+    failed[i] = string.format('["%s",%s,"its worker was lost",1]', lost[1], lost[2])
+  end
+  if #failed > 0 then tell('"failed":[' .. table.concat(failed, ',') .. ']') end
   tell_pairs('returned', returned)
   return back, given_up
 end
@@ -48,7 +74,7 @@ local function lost_outputs(identity)
   local lost, held = {}, redis.call('HGETALL', k'held')
   for i = 1, #held, 2 do
     local about = cjson.decode(held[i + 1])
-    if about.identity == identity then lost[held[i]] = about.readers end
+    if about.identity == identity then lost[held[i]] = about end
   end
   return lost
 end
@@ -56,14 +82,19 @@ end
 -- Lineage: outputs that only this worker held are computed again; their readers wait once more.
 local function restore_held(identity, back)
   local lost, again, order, active = lost_outputs(identity), {}, {}, 0
-  for task, readers in pairs(lost) do
+  for task, about in pairs(lost) do
     redis.call('HDEL', k'held', task)
     redis.call('HDEL', k'unread', task)
+    set('attempts', task, about.attempt)
     order[#order + 1] = task
     active = active + 1
-    for _, reader in ipairs(readers) do again[reader] = (again[reader] or 0) + 1 end
+    for _, reader in ipairs(about.readers) do
+      again[reader] = (again[reader] or 0) + 1
+      if redis.call('HGET', k'state', reader) == 'done' then redis.call('HINCRBY', k'unread', task, -1) end
+    end
+    redis.call('EXPIRE', k'unread', keep)
   end
-  redis.call('HINCRBY', k'meta', 'done', -#order)
+  if #order > 0 then redis.call('HINCRBY', k'meta', 'done', -#order) end
   local is_back = {}
   for _, task in ipairs(back) do is_back[task] = true end
   for reader, count in pairs(again) do
@@ -75,6 +106,8 @@ local function restore_held(identity, back)
       redis.call('HDEL', k'state', reader)
       redis.call('ZREM', k'delayed', reader)
       active = active - 1
+    else
+      set('missing', reader, NEVER)
     end
   end
   local ready = {}
@@ -90,11 +123,12 @@ end
 -- Returns how many tasks came back and how many launches that asked for; 0, 0 if it was gone already.
 local function lose(identity, record, blamed)
   if redis.call('ZREM', k'leases', identity) == 0 then return 0, 0 end
-  local about = redis.call('HGET', k'workers', name_of(identity))
-  redis.call('HINCRBY', k'crew', 'alive:' .. cjson.decode(about).queue, -1)
+  local queue = redis.call('HGET', k'seats', identity)
+  redis.call('HDEL', k'seats', identity)
+  redis.call('HINCRBY', k'crew', 'alive:' .. queue, -1)
   local back, given_up = lose_claims(identity, record, blamed)
   local ready, active = restore_held(identity, back)
-  local launches = enqueue(ready)
+  local launches = enqueue(ready) + launch_missing(queue)
   redis.call('HDEL', k'replies', identity)
   tell('"lost":' .. cjson.encode(cjson.decode(record).message))
   count_active(active - given_up)

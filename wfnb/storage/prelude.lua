@@ -5,6 +5,7 @@
 --   policies hash task -> JSON, queues hash task -> queue if not the default, lanes hash queue ->
 --   "limit pool", crew hash "alive:queue" and "asked:queue" -> count, asked hash serial -> "deadline queue",
 --   workers hash name -> JSON, names hash label -> name, leases zset identity -> deadline in ms,
+--   seats hash identity -> queue, last_failed hash identity -> "task attempt",
 --   claims:<identity> hash task -> attempt, replies hash identity -> last answer,
 --   ready:<queue> list of "task" or "task<TAB>its inputs", delayed zset task -> due in ms,
 --   values and results hash task -> sealed output or pointer (results: of targets), unread hash
@@ -18,6 +19,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local meta = redis.call('HMGET', k'meta', 'generation', 'status', 'keep', 'queue', 'mixed', 'name')
 local generation, status, keep = tonumber(meta[1] or 0), meta[2], tonumber(meta[3] or 60)
 local LEASE, LAUNCH, MOST_LOSSES, MOST_EVENTS = 10000, 10000, 3, 100000
+local NEVER = -1  -- inputs that a task is said to miss when it may not become ready again
 
 -- Lua's C stack takes about 8,000 values in one call; an even number keeps pairs together.
 local function call_in_parts(command, key, list)
@@ -77,6 +79,10 @@ local function end_run(how)
     gone[#gone + 1] = k'unread'
   end
   redis.call('UNLINK', unpack(gone))
+  for _, queue in ipairs(redis.call('HKEYS', k'lanes')) do
+    if string.sub(queue, 1, 1) == '@' then redis.call('LPUSH', k('wake:' .. queue), '1') end
+    redis.call('EXPIRE', k('wake:' .. queue), 60)
+  end
   for _, name in ipairs({ 'meta', 'graph', 'plan', 'state', 'results', 'errors', 'events', 'over', 'values' }) do
     redis.call('EXPIRE', k(name), keep)
   end

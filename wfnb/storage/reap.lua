@@ -1,11 +1,14 @@
 -- reap: give up workers whose lease ran out, queue retries that are due, repeat launches that got lost.
 -- ARGV: error record as JSON, in which $TASK$ stands for the task
 -- returns workers, tasks, launches, milliseconds until the next retry or -1
+if not status then redis.call('ZREM', 'wfnb:active', string.match(prefix, '^wfnb:(.*):$')) end
 if status ~= 'running' then return { 0, 0, 0, -1 } end
 local workers, tasks, launches = 0, 0, 0
 for _, identity in ipairs(redis.call('ZRANGEBYSCORE', k'leases', '-inf', now)) do
-  local back, asked = lose(identity, ARGV[1], '*')
-  workers, tasks, launches = workers + 1, tasks + back, launches + asked
+  if status == 'running' then
+    local back, asked = lose(identity, ARGV[1], '*')
+    workers, tasks, launches = workers + 1, tasks + back, launches + asked
+  end
 end
 if status ~= 'running' then return { workers, tasks, launches, -1 } end
 
@@ -24,8 +27,7 @@ for i = 1, #asked, 2 do
   end
 end
 for _, queue in ipairs(redis.call('HKEYS', k'lanes')) do
-  local ready = redis.call('LLEN', k('ready:' .. queue))
-  if ready > 0 then launches = launches + launch(queue, ready) end
+  launches = launches + launch_missing(queue)
 end
 local following = redis.call('ZRANGE', k'delayed', 0, 0, 'WITHSCORES')
 return { workers, tasks, launches, following[2] and math.max(0, math.ceil(following[2] - now)) or -1 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, cast
@@ -91,8 +92,9 @@ class RedisStore(RedisFeed, RedisLaunches):
         self._call("release", run, ask.identity, ask.generation, *words)
 
     def await_ready(self, run: RunId, queue: str, *, block_seconds: float) -> None:
-        with translated():
-            self._client.blpop([f"{keys.prefix(run)}wake:{queue}"], timeout=block_seconds)
+        if block_seconds > 0:  # to Redis 0 means for ever
+            with translated():
+                self._client.blpop([f"{keys.prefix(run)}wake:{queue}"], timeout=block_seconds)
 
     # Anybody for a run
 
@@ -112,10 +114,11 @@ class RedisStore(RedisFeed, RedisLaunches):
         return Reaped(workers=workers, tasks=tasks, launches=launches)
 
     def cancel(self, run: RunId) -> bool:
-        return bool(self._call("cancel", run))
+        return bool(self._call("cancel", run, _nonce()))
 
     def resume(self, run: RunId, generation: int, seed: Seed) -> int:
-        return cast(int, self._call("resume", run, generation, seed.done, json.dumps(_seed(seed))))
+        words = (generation, seed.done, json.dumps(_seed(seed)), _nonce())
+        return cast(int, self._call("resume", run, *words))
 
     def audit(self, run: RunId) -> Mapping[str, int]:
         wrong = self._call("audit", run)
@@ -136,6 +139,7 @@ class RedisStore(RedisFeed, RedisLaunches):
             "constants": list(opening.constants),
             "pools": sorted({lane.pool for lane in opening.lanes.values()}),
             "seed": _seed(opening.seed),
+            "nonce": _nonce(),
         }
         travels = opening.graph if len(opening.graph) <= _SMALL_GRAPH_BYTES else b""
         blobs = (opening.graph, opening.plan, travels, *opening.constants.values())
@@ -174,6 +178,7 @@ class RedisStore(RedisFeed, RedisLaunches):
 
     def drop(self, run: RunId) -> None:
         with translated():
+            self._client.unlink(f"{keys.prefix(run)}meta")  # first: nobody writes to a run without
             for found in _in_parts(self._client.scan_iter(f"{keys.prefix(run)}*", count=1000)):
                 self._client.unlink(*found)
             self._client.zrem(keys.RUNS, run)
@@ -240,6 +245,11 @@ class RedisStore(RedisFeed, RedisLaunches):
         if found is None:
             raise RunNotFoundError(f"no run is named {run}; wfnb.runs() lists those there are")
         return cast(bytes, found)
+
+
+def _nonce() -> str:
+    """Of a call: when its reply gets lost, the connection repeats it with the same words."""
+    return secrets.token_hex(8)
 
 
 def _ask(ask: Ask) -> str:

@@ -1,14 +1,21 @@
 -- resume: start an ended run again. The seed was made from what the run of that generation left; an
 -- ended run does not change, so reading it first is safe as long as the generation is the same.
--- ARGV: generation, done tasks, seed as JSON
+-- ARGV: generation, done tasks, seed as JSON, a nonce
 -- returns the new generation, or 0
+if status and redis.call('HGET', k'meta', 'resumed_by') == ARGV[4] then return generation end
 if not status or status == 'running' or generation ~= tonumber(ARGV[1]) then return 0 end
 generation = redis.call('HINCRBY', k'meta', 'generation', 1)
 status = 'running'
-redis.call('UNLINK', k'over', k'leases', k'crew', k'asked', k'delayed', k'failures', k'lost', k'replies',
+redis.call('UNLINK', k'over', k'leases', k'seats', k'crew', k'asked', k'delayed', k'failures', k'lost', k'replies', k'last_failed',
   k'missing', k'unread', k'held')
-redis.call('HSET', k'meta', 'status', status, 'failed', 0, 'done', ARGV[2])
+redis.call('HSET', k'meta', 'status', status, 'failed', 0, 'done', ARGV[2], 'resumed_by', ARGV[4])
 redis.call('HDEL', k'meta', 'ended')
-sow(cjson.decode(ARGV[3]), '')
+local seed = cjson.decode(ARGV[3])
+local states = get_in_parts(k'state', seed.forget)
+for i, task in ipairs(seed.forget) do
+  if states[i] == 'done' or states[i] == 'held' then redis.call('HINCRBY', k'attempts', task, 1) end
+end
+redis.call('EXPIRE', k'attempts', keep)
+sow(seed, '')
 publish()
 return generation

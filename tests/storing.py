@@ -1,0 +1,314 @@
+"""Both stores under one contract: how tests make them, reach into them, and play a worker."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from wfnb.errors import ErrorRecord
+from wfnb.events import START, Event, Sample, done_note, read_entry
+from wfnb.storage import (
+    Ask,
+    Claim,
+    Finished,
+    Joined,
+    Lane,
+    Opening,
+    Policy,
+    Reply,
+    RunId,
+    Seed,
+    Store,
+)
+from wfnb.storage import keys
+from wfnb.storage.memory import MemoryStore
+from wfnb.storage.redis import RedisStore
+
+RUN = RunId("r")
+QUEUE, POOL = "1cpu", "pool"
+_serials = itertools.count()
+
+
+class Stored:
+    """A store, and what a test does behind its back: let time pass, look at what is there."""
+
+    store: Store
+
+    def expire_leases(self) -> None: ...
+
+    def make_retries_due(self) -> None: ...
+
+    def make_launches_overdue(self) -> None: ...
+
+    def make_chunks_expire(self) -> None:
+        """As an hour would."""
+
+    def crew(self) -> dict[str, int]:
+        """Counters "alive:queue" and "asked:queue", and what they should be as "real ..."."""
+        raise NotImplementedError
+
+    def chunk_names(self) -> set[str]: ...
+
+    def is_empty(self) -> bool:
+        """Nothing of the run is left."""
+        raise NotImplementedError
+
+
+class StoredInMemory(Stored):
+    def __init__(self) -> None:
+        self.now = 1_795_000_000.0
+        self.store = self.memory = MemoryStore(clock=lambda: self.now)
+
+    def _ledger(self) -> Any:
+        return self.memory._runs[RUN]
+
+    def expire_leases(self) -> None:
+        run = self._ledger()
+        run.leases.update(dict.fromkeys(run.leases, 0.0))
+
+    def make_retries_due(self) -> None:
+        run = self._ledger()
+        run.delayed.update(dict.fromkeys(run.delayed, 0.0))
+
+    def make_launches_overdue(self) -> None:
+        run = self._ledger()
+        run.asked = {serial: (0.0, queue) for serial, (_, queue) in run.asked.items()}
+
+    def make_chunks_expire(self) -> None:
+        self.now += 3600.0
+
+    def crew(self) -> dict[str, int]:
+        run = self._ledger()
+        counts = {f"alive:{q}": n for q, n in run.alive.items()}
+        counts |= {f"asked:{q}": n for q, n in run.asked_for.items()}
+        seats = [run.seats[identity] for identity in run.leases]
+        return counted(counts, seats, [queue for _, queue in run.asked.values()])
+
+    def chunk_names(self) -> set[str]:
+        now = self.now
+        return {name for name, c in self.memory._chunks[RUN].items() if c.deadline > now}
+
+    def is_empty(self) -> bool:
+        memory = self.memory
+        return not any(RUN in part for part in (memory._runs, memory._chunks, memory._logs))
+
+
+class StoredInRedis(Stored):
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.store = RedisStore(client)
+
+    def _all_of(self, name: str) -> dict[bytes, bytes]:
+        return self.client.hgetall(keys.prefix(RUN) + name)
+
+    def _rewind(self, name: str) -> None:
+        key = keys.prefix(RUN) + name
+        for member in self.client.zrange(key, 0, -1):
+            self.client.zadd(key, {member: 0})
+
+    def expire_leases(self) -> None:
+        self._rewind("leases")
+
+    def make_retries_due(self) -> None:
+        self._rewind("delayed")
+
+    def make_launches_overdue(self) -> None:
+        for serial, words in self._all_of("asked").items():
+            late = b"0 " + words.partition(b" ")[2]
+            self.client.hset(keys.prefix(RUN) + "asked", serial, late)
+
+    def make_chunks_expire(self) -> None:
+        for key in self.client.scan_iter(keys.prefix(RUN) + "out:*"):
+            if self.client.ttl(key) <= 3600:
+                self.client.delete(key)
+
+    def crew(self) -> dict[str, int]:
+        counts = {name.decode(): int(n) for name, n in self._all_of("crew").items()}
+        leased = self.client.zrange(keys.prefix(RUN) + "leases", 0, -1)
+        seats = self._all_of("seats")
+        asked = [w.decode().partition(" ")[2] for w in self._all_of("asked").values()]
+        return counted(counts, [seats[identity].decode() for identity in leased], asked)
+
+    def chunk_names(self) -> set[str]:
+        found = self.client.scan_iter(keys.prefix(RUN) + "out:*")
+        return {key.decode().split(":out:")[1].rpartition(":")[0] for key in found}
+
+    def is_empty(self) -> bool:
+        return not [k for k in self.client.scan_iter(f"wfnb:{RUN}*")] and not self.client.zscore(
+            keys.RUNS, RUN
+        )
+
+
+def counted(counts: dict[str, int], alive: list[str], asked: list[str]) -> dict[str, int]:
+    """Differences only: nothing if the counters are right."""
+    real = [f"alive:{queue}" for queue in alive] + [f"asked:{queue}" for queue in asked]
+    names = {*counts, *real}
+    return {n: d for n in names if (d := counts.get(n, 0) - real.count(n))}
+
+
+@contextmanager
+def watched(stored: Stored) -> Any:
+    """After the test the counters must be right; they decide when a run ends."""
+    yield stored
+    for run in stored.store.active_runs():
+        assert stored.store.audit(run) == {}
+        if run == RUN:
+            assert stored.crew() == {}
+
+
+@dataclass
+class Shape:
+    """A graph as tests write it: task -> inputs, in order."""
+
+    inputs: Mapping[str, Sequence[str]]
+    queues: Mapping[str, str] = field(default_factory=dict)
+
+    def queue_of(self, task: str) -> str:
+        return self.queues.get(task, QUEUE)
+
+    def readers(self, task: str) -> list[str]:
+        return [reader for reader, inputs in self.inputs.items() if task in inputs]
+
+    def seed(self, states: Mapping[str, str] | None = None) -> Seed:
+        """From scratch, or to go on with what is done."""
+        done = {task for task, state in (states or {}).items() if state == "done"}
+        left = {t: [i for i in ins if i not in done] for t, ins in self.inputs.items()}
+        ready: dict[str, list[str]] = {}
+        for task, missing in left.items():
+            if task not in done and not missing:
+                ready.setdefault(self.queue_of(task), []).append(task)
+        return Seed(
+            ready=ready,
+            missing={t: len(m) for t, m in left.items() if len(m) > 1 and t not in done},
+            forget=[task for task in states or () if task not in done],
+            done=len(done),
+        )
+
+    def opening(
+        self,
+        *,
+        limit: int = 8,
+        policies: Mapping[str, Policy] | None = None,
+        run: RunId = RUN,
+        **about: Any,
+    ) -> Opening:
+        queues = {QUEUE, *self.queues.values()}
+        words = {
+            "graph": b"the graph",
+            "plan": b"the plan",
+            "constants": {},
+            "about": {"owner": "me"},
+            "keep_seconds": 100_000,
+        }
+        return Opening(
+            run=run,
+            seed=self.seed(),
+            queue=QUEUE,
+            queues=self.queues,
+            lanes={
+                queue: Lane(limit=1 if queue.startswith("@") else limit, pool=POOL)
+                for queue in sorted(queues)
+            },
+            policies=policies or {},
+            tasks=len(self.inputs),
+            **(words | about),
+        )
+
+
+class Worker:
+    """Says what a real one would; `at` joins it for the next launch request."""
+
+    def __init__(self, store: Store, joined: Joined, run: RunId = RUN) -> None:
+        self.store, self.joined, self.run = store, joined, run
+        self.identity = joined.identity
+        self.mine: list[Claim] = []
+
+    @classmethod
+    def at(cls, store: Store, *, label: str = "", run: RunId = RUN) -> Worker:
+        while request := store.take_request([POOL], block_seconds=0):
+            joined = store.join(request, label or f"host:{next(_serials)}")
+            if joined:
+                return cls(store, joined, run)
+        raise AssertionError("no launch was asked for")
+
+    def ask(self, *, want: int = 1, nonce: str = "", **words: Any) -> Ask:
+        return Ask(
+            identity=self.identity,
+            generation=self.joined.generation,
+            queue=self.joined.queue,
+            want=want,
+            nonce=nonce or f"n{next(_serials)}",
+            **words,
+        )
+
+    def _took(self, reply: Reply) -> Reply:
+        self.mine += reply.claims
+        return reply
+
+    def claim(self, **words: Any) -> Reply:
+        return self._took(self.store.claim(self.run, self.ask(**words)))
+
+    def tasks(self, **words: Any) -> list[str]:
+        return [claim.task for claim in self.claim(**words).claims]
+
+    def complete(self, *finished: Finished, **words: Any) -> Reply:
+        return self._took(self.store.complete(self.run, finished, self.ask(**words)))
+
+    def fail(self, task: str, attempt: int = 1, **words: Any) -> bool:
+        record = error(task, attempt, **words)
+        return self.store.fail(self.run, self.ask(), record)
+
+
+def finished(shape: Shape, task: str, attempt: int = 1, **words: Any) -> Finished:
+    about: dict[str, Any] = {
+        "readers": shape.readers(task),
+        "result": f"output of {task}".encode(),
+        "note": done_note(task, attempt, Sample(1.0), held=words.get("held", False)),
+    }
+    return Finished(task=task, attempt=attempt, **(about | words))
+
+
+def error(task: str, attempt: int = 1, **words: Any) -> ErrorRecord:
+    about = {"kind": "raised", "type": "ValueError", "message": 'it "broke"'}
+    return ErrorRecord(task=task, attempt=attempt, **(about | words))
+
+
+def pointer(name: str, chunks: int = 1, at: str = "chunks") -> bytes:
+    return json.dumps({"at": at, "name": name, "chunks": chunks}).encode()
+
+
+def states(store: Store, run: RunId = RUN) -> dict[str, str]:
+    return dict(store.snapshot(run).states)
+
+
+def told(store: Store, run: RunId = RUN) -> list[Event]:
+    return [event for _, entry in store.events(run, START) for event in read_entry(entry)]
+
+
+def launches_asked(store: Store) -> list[str]:
+    """Empties the launch list."""
+    queues = []
+    while request := store.take_request([POOL], block_seconds=0):
+        queues.append(request.queue)
+    return queues
+
+
+def run_to_end(store: Store, shape: Shape, workers: Iterable[Worker] = ()) -> str:
+    """Whatever is left is worked off."""
+    attempts = dict.fromkeys(shape.inputs, 1)
+    for worker in [*workers]:
+        attempts |= {claim.task: claim.attempt for claim in worker.mine}
+    while store.snapshot(RUN).status == "running":
+        store.reap(RUN)
+        worker = Worker.at(store)
+        reply = worker.claim(want=4)
+        while reply.claims:
+            items = [finished(shape, c.task, c.attempt) for c in reply.claims]
+            reply = worker.complete(*items, want=4)
+    return store.snapshot(RUN).status

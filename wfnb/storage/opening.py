@@ -1,0 +1,135 @@
+"""What a run is opened with, or resumed from, worked out from its plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from wfnb.graph import Graph, Options, TaskId
+from wfnb.plan import Placement, Plan
+from wfnb.resources import Resources
+from wfnb.signing import Signer
+from wfnb.storage.graphs import dump_graph
+from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed, Snapshot
+
+
+def opening_of(
+    plan: Plan,
+    lanes: Mapping[str, Lane],
+    *,
+    run: RunId,
+    signer: Signer,
+    about: Mapping[str, str],
+    keep_seconds: int,
+) -> Opening:
+    """Raises SerialisationError, naming task and variable, before anything is written."""
+    graph = plan.graph
+    queue_at = plan.queue_at
+    is_one_queue = len(set(queue_at)) <= 1
+    dumped = dump_graph(graph, signer, run, queue_at=None if is_one_queue else queue_at)
+    queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
+    queues = {task: q for task, q in zip(graph, queue_at, strict=True) if q != queue}
+    ready: dict[str, list[TaskId]] = {}
+    for task, q, inputs in zip(graph, queue_at, graph.inputs_at, strict=True):
+        if not inputs:
+            ready.setdefault(q, []).append(task)
+    missing = {t: len(i) for t, i in zip(graph, graph.inputs_at, strict=True) if len(i) > 1}
+    return Opening(
+        run=run,
+        graph=dumped.graph,
+        plan=dump_plan(plan, signer, run),
+        seed=Seed(ready=ready, missing=missing),
+        queue=queue,
+        queues=queues,
+        lanes=lanes,
+        policies=_policies(graph),
+        constants=dumped.constants,
+        about=about,
+        tasks=len(graph),
+        keep_seconds=keep_seconds,
+    )
+
+
+def dump_plan(plan: Plan, signer: Signer, run: RunId) -> bytes:
+    """Data only: a plan is read by people's tools too, so nothing in it needs unpickling."""
+    kinds: dict[int, Placement] = {}
+    places = []
+    for task in plan.graph:
+        placement = plan.placements[task]
+        kinds.setdefault(id(placement), placement)
+        places.append(id(placement))
+    number = {kind: at for at, kind in enumerate(kinds)}
+    words = {
+        "planner": plan.planner,
+        "notes": plan.notes,
+        "kinds": [asdict(kind) for kind in kinds.values()],
+        "placements": [number[place] for place in places] if len(kinds) > 1 else [],
+    }
+    return signer.seal(json.dumps(words).encode(), f"plan:{run}")
+
+
+def load_plan(blob: bytes, graph: Graph, signer: Signer, run: RunId) -> Plan:
+    words = json.loads(bytes(signer.open(blob, f"plan:{run}")))
+    kinds = [
+        Placement(**kind | {"resources": Resources(**kind["resources"])}) for kind in words["kinds"]
+    ]
+    places = words["placements"] or [0] * len(graph)
+    placements = {task: kinds[place] for task, place in zip(graph, places, strict=True)}
+    return Plan(graph, placements, words["planner"], tuple(words["notes"]))
+
+
+def seed_to_resume(
+    plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]
+) -> Seed:
+    """Run again what the targets need and is not there: unfinished, or finished and not kept."""
+    graph = plan.graph
+    there = {task for task, pointer in pointers.items() if _is_there(pointer)}
+    done = {t for t, state in snapshot.states.items() if state == "done" and t in there}
+    again: set[int] = set()
+    to_see = [graph.position[target] for target in graph.targets if target not in done]
+    while to_see:
+        at = to_see.pop()
+        if at not in again:
+            again.add(at)
+            to_see.extend(i for i in graph.inputs_at[at] if graph.ids[i] not in done)
+    order = sorted(again)
+    missing = {graph.ids[at]: sum(i in again for i in graph.inputs_at[at]) for at in order}
+    ready: dict[str, list[TaskId]] = {}
+    for task, count in missing.items():
+        if not count:
+            ready.setdefault(plan.placements[task].queue, []).append(task)
+    return Seed(
+        ready=ready,
+        missing={task: count for task, count in missing.items() if count > 1},
+        forget=tuple(missing),
+        done=len(graph) - len(again),
+    )
+
+
+def _is_there(pointer: bytes) -> bool:
+    if pointer[:1] != b"{":
+        return True
+    about = json.loads(pointer)
+    return about["at"] != "file" or Path(about["name"]).exists()
+
+
+def _policies(graph: Graph) -> dict[TaskId, Policy]:
+    by_function = [_policy(function.options) for function in graph.functions]
+    if not any(by_function):
+        return {}
+    found = ((task, by_function[at]) for task, at in zip(graph, graph.function_at, strict=True))
+    return {task: policy for task, policy in found if policy is not None}
+
+
+def _policy(options: Options) -> Policy | None:
+    policy = Policy(
+        retries=options.retries,
+        retry_delay_seconds=options.retry_delay_seconds,
+        on_worker_lost=options.on_worker_lost,
+    )
+    return None if policy == Policy() else policy
+
+

@@ -1,0 +1,191 @@
+"""A task's output as the store holds it: sealed inline, in chunks, or in a file that one host shares."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+from typing import Any
+
+from wfnb import codec
+from wfnb.codec import Encoded
+from wfnb.errors import StoreError
+from wfnb.graph import TaskId
+from wfnb.signing import Signer
+from wfnb.storage import Outputs, RunId
+
+INLINE_BYTES = 32 * 1024
+FILE_BYTES = 256 * 1024
+CHUNK_BYTES = 512 * 1024
+MOST_BYTES = 2 << 30
+_ATTEMPT = Struct("<BI")
+_INLINE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Writes and reads the outputs of one run."""
+
+    store: Outputs
+    signer: Signer
+    run: RunId
+    shared_folder: Path | None = None
+    """Where big outputs may lie as files; None where readers may be on another host."""
+
+    def write(self, task: TaskId, attempt: int, encoded: Encoded, *, is_target: bool) -> bytes:
+        """What `complete` takes as the result. Big outputs are in place when this returns."""
+        size = encoded.size_bytes
+        if size <= INLINE_BYTES:
+            sealed = self.signer.seal(codec.pack(encoded), self._context(task, attempt))
+            return _ATTEMPT.pack(_INLINE, attempt) + sealed
+        if size > MOST_BYTES:
+            message = f"the output of {task} has {size:,} bytes, more than {MOST_BYTES:,}: "
+            raise StoreError(message + "write it to a file and return the path")
+        if size > FILE_BYTES and self.shared_folder is not None and not is_target:
+            try:
+                return self._write_file(task, attempt, encoded)
+            except OSError:  # the shared memory is full: the store takes it
+                pass
+        return self._write_chunks(task, attempt, encoded)
+
+    def read(self, task: TaskId, result: bytes) -> Encoded:
+        """The output behind a result, verified; its buffers are the caller's own, and writable."""
+        if result[:1] != b"{":
+            _, attempt = _ATTEMPT.unpack_from(result)
+            sealed = memoryview(result)[_ATTEMPT.size :]
+            return codec.unpack(self.signer.open(sealed, self._context(task, attempt)))
+        pointer = json.loads(result)
+        if pointer["at"] == "file":
+            return self._read_file(task, pointer)
+        return self._read_chunks(task, pointer)
+
+    def value(self, task: TaskId, result: bytes) -> Any:
+        is_own = result[:1] == b"{"
+        return codec.decode(self.read(task, result), name=f"the output of {task}", copy=not is_own)
+
+    def discard(self, pointer: bytes) -> None:
+        """Delete the file behind a pointer that nobody will read again."""
+        Path(json.loads(pointer)["name"]).unlink(missing_ok=True)
+
+    def _context(self, task: TaskId, attempt: int) -> str:
+        return f"output:{self.run}/{task}/{attempt}"
+
+    def _pointer(self, at: str, name: str, attempt: int, encoded: Encoded, **more: Any) -> bytes:
+        sizes = [memoryview(part).nbytes for part in (encoded.stream, *encoded.buffers)]
+        about = {"at": at, "name": name, "attempt": attempt, "sizes": sizes, **more}
+        return json.dumps(about).encode()
+
+    def _write_chunks(self, task: TaskId, attempt: int, encoded: Encoded) -> bytes:
+        """The name is this writing's own: a late worker never overwrites another's chunks."""
+        parts = [memoryview(part).cast("B") for part in (encoded.stream, *encoded.buffers)]
+        mac = self.signer.mac(*parts, context=self._context(task, attempt))
+        chunks = [
+            part[first : first + CHUNK_BYTES]
+            for part in parts
+            for first in range(0, part.nbytes, CHUNK_BYTES)
+        ]
+        name = f"{task}:{attempt}:{secrets.token_hex(4)}"
+        self.store.put(self.run, name, chunks)
+        return self._pointer(
+            "chunks", name, attempt, encoded, chunks=len(chunks), mac=mac.hex()
+        )
+
+    def _read_chunks(self, task: TaskId, pointer: dict[str, Any]) -> Encoded:
+        chunks = iter(self.store.get(self.run, pointer["name"], pointer["chunks"]))
+        parts = []
+        for size in pointer["sizes"]:
+            part = bytearray(size)
+            for first in range(0, size, CHUNK_BYTES):
+                part[first : first + CHUNK_BYTES] = next(chunks)
+            parts.append(part)
+        context = self._context(task, pointer["attempt"])
+        self.signer.verify(bytes.fromhex(pointer["mac"]), *parts, context=context)
+        return Encoded(bytes(parts[0]), tuple(parts[1:]))
+
+    def _write_file(self, task: TaskId, attempt: int, encoded: Encoded) -> bytes:
+        """The pickle stream is signed; out-of-band buffers, which nothing executes, are not."""
+        assert self.shared_folder is not None
+        self.shared_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.shared_folder / f"{attempt}-{secrets.token_hex(8)}"
+        try:
+            with path.open("xb", buffering=0, opener=_private) as file:
+                for part in (encoded.stream, *encoded.buffers):
+                    _write_all(file.fileno(), part)
+                    file.seek(_aligned(file.tell()))
+                file.truncate(file.tell())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        pointer = self._pointer("file", str(path), attempt, encoded)
+        context = self._context(task, attempt)
+        mac = self.signer.mac(encoded.stream, pointer, context=context)
+        return json.dumps({**json.loads(pointer), "mac": mac.hex()}).encode()
+
+    def _read_file(self, task: TaskId, pointer: dict[str, Any]) -> Encoded:
+        mac = bytes.fromhex(pointer.pop("mac"))
+        path = Path(pointer["name"])
+        if self.shared_folder is None or path.parent != self.shared_folder:
+            raise StoreError(f"the output of {task} lies outside this run's folder: not read")
+        try:
+            with path.open("rb") as file:
+                memory = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        except OSError as error:
+            message = f"the output of {task} is gone from {path}: `resume` computes it again"
+            raise StoreError(message) from error
+        parts, first = [], 0
+        for size in pointer["sizes"]:
+            parts.append(memory[first : first + size])
+            first = _aligned(first + size)
+        signed = json.dumps(pointer).encode()
+        self.signer.verify(mac, parts[0], signed, context=self._context(task, pointer["attempt"]))
+        return Encoded(bytes(parts[0]), tuple(parts[1:]))
+
+
+def shared_folder(run: RunId) -> Path:
+    """Where the big outputs of a run lie on this host: in memory, this user's only."""
+    shared = os.environ.get("WFNB_SHM_DIR") or "/dev/shm"  # noqa: S108
+    return Path(shared) / f"wfnb-{os.getuid()}" / run
+
+
+def drop_shared_folder(run: RunId) -> None:
+    folder = shared_folder(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.exists() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+
+
+def is_private(folder: Path) -> bool:
+    """Nobody else can have made it, or look into it."""
+    try:
+        about = folder.lstat()
+    except FileNotFoundError:
+        return True
+    return about.st_uid == os.getuid() and not about.st_mode & 0o077 and folder.is_dir()
+
+
+def _aligned(position: int) -> int:
+    return position + -position % 64
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _write_all(descriptor: int, part: codec.BytesLike) -> None:
+    left = memoryview(part).cast("B")
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def encoded_sizes(results: Sequence[bytes]) -> int:
+    """Bytes of outputs, as far as their results tell."""
+    return sum(
+        sum(json.loads(result)["sizes"]) if result[:1] == b"{" else len(result)
+        for result in results
+    )

@@ -1,0 +1,274 @@
+"""What workers do to a run, on its ledger: the same as join, claim, complete, fail, release.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from wfnb.errors import ErrorRecord
+from wfnb.graph import TaskId
+from wfnb.storage.ledger import NEVER, Entry, Held, Ledger, name_of
+from wfnb.storage.records import (
+    LEASE_SECONDS,
+    Ask,
+    Claim,
+    Finished,
+    Identity,
+    Joined,
+    Policy,
+    Reply,
+    Request,
+)
+
+_STOP = Reply(status="stop")
+
+
+def join(run: Ledger, request: Request, label: str) -> Joined | None:
+    if run.status != "running" or run.generation != request.generation:
+        return None
+    serial = request.serial
+    asked = run.asked.pop(serial, None)
+    if asked is None:
+        return _joined_before(run, serial, label)
+    queue = asked[1]
+    name = queue[1:] if queue.startswith("@") else _name(run, label)
+    run.joins += 1
+    identity = Identity(f"{name}:{run.joins}")
+    run.joined[serial] = name
+    run.workers[name] = {"serial": serial, "label": label, "identity": identity, "queue": queue}
+    run.seats[identity] = queue
+    run.leases[identity] = run.now + LEASE_SECONDS
+    run.asked_for[queue] -= 1
+    run.alive[queue] += 1
+    run.tell("joined", label)
+    run.publish(name)
+    return Joined(identity=identity, generation=run.generation, queue=queue)
+
+
+def _joined_before(run: Ledger, serial: str, label: str) -> Joined | None:
+    known = run.workers.get(run.joined.get(serial, ""))
+    if known is None or known["serial"] != serial or known["label"] != label:
+        return None
+    return Joined(identity=known["identity"], generation=run.generation, queue=known["queue"])
+
+
+def _name(run: Ledger, label: str) -> str:
+    """A flexible worker's name; planned ones are called as the plan says."""
+    if label not in run.names:
+        run.named += 1
+        while f"@w{run.named}" in run.opening.lanes:
+            run.named += 1
+        run.names[label] = f"w{run.named}"
+    return run.names[label]
+
+
+def claim(run: Ledger, ask: Ask) -> Reply:
+    before = _answered(run, ask)
+    if before is not None:
+        return before
+    if _is_stale(run, ask):
+        return _STOP
+    return _next(run, ask, {}, (), ())
+
+
+def complete(run: Ledger, finished: Sequence[Finished], ask: Ask) -> Reply:
+    before = _answered(run, ask)
+    if before is not None:
+        return before
+    if _is_stale(run, ask):
+        return _STOP
+    # The readers whose last input is among these, in order, but for those that became it at once.
+    fresh: dict[TaskId, None] = {}
+    accepted = _take_in(run, finished, ask.identity, fresh)
+    ended = sum([not item.became for item in accepted.values()])
+    refused = tuple([item.task for item in finished if accepted.get(item.task) is not item])
+    if accepted:
+        run.tell_done([item.note for item in accepted.values()])
+    run.done += len(accepted)
+    dropped: list[bytes] = []
+    for item in accepted.values():
+        if not item.held and item.reads:
+            dropped += run.drop_read(item.reads)
+    run.count_active(len(fresh) - ended)
+    return _next(run, ask, fresh, refused, tuple(dropped))
+
+
+def _take_in(
+    run: Ledger, finished: Sequence[Finished], identity: Identity, fresh: dict[TaskId, None]
+) -> dict[TaskId, Finished]:
+    accepted: dict[TaskId, Finished] = {}
+    for item in finished:
+        if item.task in accepted or not _counts(run, item, fresh):
+            continue
+        if item.became:
+            del fresh[item.task]
+        else:
+            del run.claims[identity][item.task]
+        accepted[item.task] = item
+        _accept(run, item, identity)
+        _count_down(run, item.readers, fresh)
+    return accepted
+
+
+def _counts(run: Ledger, item: Finished, fresh: dict[TaskId, None]) -> bool:
+    if item.became:
+        return item.task in fresh and item.task not in run.attempts
+    return run.state.get(item.task) == f"running {item.attempt}"
+
+
+def _accept(run: Ledger, item: Finished, identity: Identity) -> None:
+    task = item.task
+    run.state[task] = "held" if item.held else "done"
+    if item.held:
+        run.held[task] = Held(identity, item.attempt, item.readers, item.reads)
+    elif item.result is not None:
+        (run.results if item.is_target else run.values)[task] = item.result
+        run.keep_chunks(item.result)
+    if item.unread:
+        # Made again, it may have lost readers that are done: they stand here as a negative count.
+        run.unread[task] = item.unread + run.unread.get(task, 0)
+
+
+def _count_down(run: Ledger, readers: Iterable[TaskId], fresh: dict[TaskId, None]) -> None:
+    missing = run.missing
+    for reader in readers:
+        left = missing.get(reader, 1) - 1
+        if left:
+            missing[reader] = left
+        else:
+            missing.pop(reader, None)
+            fresh[reader] = None
+
+
+def _is_stale(run: Ledger, ask: Ask) -> bool:
+    return (
+        ask.identity not in run.leases
+        or run.generation != ask.generation
+        or run.status != "running"
+    )
+
+
+def _answered(run: Ledger, ask: Ask) -> Reply | None:
+    """The answer to this very call, if it was given before and its reply got lost."""
+    nonce, reply = run.replies.get(ask.identity, ("", None))
+    if reply is None or nonce != ask.nonce:
+        return None
+    return Reply(
+        status=reply.status, claims=reply.claims, refused=reply.refused, dropped=reply.dropped
+    )
+
+
+def _next(
+    run: Ledger,
+    ask: Ask,
+    fresh: dict[TaskId, None],
+    refused: tuple[TaskId, ...],
+    dropped: tuple[bytes, ...],
+) -> Reply:
+    entries: list[Entry] = _hand_out(run, ask, fresh) if run.status == "running" else []
+    claims = run.take(ask.identity, entries)
+    run.tell_claims("claimed", claims)
+    reply = Reply(
+        status=_how(run, ask),
+        claims=tuple(claims),
+        inputs=run.inputs_of(entries) if entries else {},
+        refused=refused,
+        dropped=dropped,
+    )
+    if reply.status == "left":
+        _leave(run, ask)
+    run.publish(name_of(ask.identity))
+    run.replies[ask.identity] = (ask.nonce, reply)
+    return reply
+
+
+def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
+    if run.status != "running":
+        return "stop"
+    if run.claims.get(ask.identity):
+        return "go"
+    if ask.stay or any(held.identity == ask.identity for held in run.held.values()):
+        return "wait"
+    return "left"
+
+
+def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
+    """Of what became ready in this call, what this worker may run is its own first."""
+    mine: dict[TaskId, str] = {}
+    others: list[TaskId] = []
+    for task in fresh:
+        if len(mine) < ask.want and run.queue_of(task) == ask.queue:
+            mine[task] = ask.hints.get(task, "")
+        else:
+            others.append(task)
+    if others:
+        run.enqueue(others, ask.hints)
+    for task in ask.prefer:
+        if len(mine) >= ask.want:
+            break
+        if run.is_queued(task) and run.queue_of(task) == ask.queue:
+            mine.setdefault(task, "")
+    return list(mine.items()) if mine else run.pop(ask.queue, ask.want)
+
+
+def _leave(run: Ledger, ask: Ask) -> None:
+    del run.leases[ask.identity]
+    run.alive[ask.queue] -= 1
+    run.tell("left", 1)
+    if ask.want == 0:
+        run.launch_missing(ask.queue)
+
+
+def fail(run: Ledger, ask: Ask, record: ErrorRecord) -> bool:
+    task, attempt = TaskId(record.task), record.attempt
+    if run.last_failed.get(ask.identity) == Claim(task, attempt):
+        return True
+    if run.status != "running" or run.generation != ask.generation:
+        return False
+    if run.claims.get(ask.identity, {}).get(task) != attempt:
+        return False
+    run.last_failed[ask.identity] = Claim(task, attempt)
+    end_attempt(run, ask.identity, task)
+    run.errors.setdefault(task, []).append(record)
+    failures = run.failures[task] = run.failures.get(task, 0) + 1
+    policy = policy_of(run, task)
+    is_final = failures > policy.retries
+    message = f"{record.type}: {record.message}"[:500]
+    run.tell("failed", [[task, attempt, message, int(is_final)]])
+    if is_final:
+        give_up(run, task)
+        run.count_active(-1)
+    elif policy.retry_delay_seconds > 0:
+        run.state[task] = "retrying"
+        run.delayed[task] = run.now + policy.retry_delay_seconds * 2 ** (failures - 1)
+    else:
+        run.enqueue([task])
+    run.publish(name_of(ask.identity))
+    return True
+
+
+def release(run: Ledger, ask: Ask, tasks: Sequence[Claim]) -> None:
+    if run.status != "running" or run.generation != ask.generation:
+        return
+    mine = run.claims.get(ask.identity, {})
+    back = [claim for claim in tasks if mine.get(claim.task) == claim.attempt]
+    for claim in back:
+        end_attempt(run, ask.identity, claim.task)
+    run.enqueue([claim.task for claim in back])
+    run.tell_claims("returned", back)
+    run.publish(name_of(ask.identity))
+
+
+def policy_of(run: Ledger, task: TaskId) -> Policy:
+    return run.opening.policies.get(task) or Policy()
+
+
+def end_attempt(run: Ledger, identity: Identity, task: TaskId) -> None:
+    run.attempts[task] = run.claims[identity].pop(task)
+
+
+def give_up(run: Ledger, task: TaskId) -> None:
+    """It failed for good; inputs of it that are made again do not make it ready."""
+    run.state[task] = "failed"
+    run.missing[task] = NEVER
+    run.failed += 1

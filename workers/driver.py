@@ -1,0 +1,307 @@
+"""Carries a worker's script out for real: I/O with the store, and the user's functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, Protocol
+
+from wfnb import codec
+from wfnb.arguments import constants_of, fill
+from wfnb.errors import ErrorRecord, SerialisationError, SignatureError, StoreError
+from wfnb.events import Sample, done_note
+from wfnb.graph import Graph, Options, TaskId
+from wfnb.language import Attempt
+from wfnb.script import (
+    Call,
+    Called,
+    Complete,
+    Fail,
+    Load,
+    Release,
+    Role,
+    Save,
+    Script,
+    Step,
+    Take,
+    Wait,
+)
+from wfnb.storage import Ask, Joined, Reply, RunId, Store
+from wfnb.storage.graphs import load_constant, loaded
+from wfnb.storage.outputs import Archive
+from wfnb.workers.call import Outcome
+from wfnb.workers.memory import Memory, settled
+
+_MOST_HINTED_INPUTS = 8
+_WAIT_SECONDS = 1.0
+_Unusable = (SerialisationError, SignatureError, StoreError)
+
+
+class Bench(Protocol):
+    """Where calls are made: a supervised process, or the user's own."""
+
+    label: str
+
+    def start(self, task: TaskId, attempt: int, options: Options) -> None: ...
+
+    def call(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, attempt: Attempt
+    ) -> Outcome: ...
+
+    def end(self) -> None:
+        """The call is over; what it printed is known."""
+        ...
+
+    def reported(self) -> None:
+        """Nothing that was started here is unreported any more."""
+        ...
+
+    def flush(self) -> None:
+        """Have the log in the store before what printed it counts as done."""
+        ...
+
+
+@dataclass(slots=True)
+class _Ended:
+    sample: Sample
+    error: ErrorRecord | None = None
+
+
+class Driver:
+    """One worker in one run, from its joining to its leaving."""
+
+    def __init__(
+        self, *, store: Store, archive: Archive, graph: Graph, joined: Joined, bench: Bench
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._run: RunId = archive.run
+        self._graph = graph
+        self._joined = joined
+        self._bench = bench
+        self._worker = joined.identity.rpartition(":")[0]
+        self._nonces = count()
+        self._memory = Memory()
+        self._inbox: dict[TaskId, bytes] = {}
+        self._constants: dict[str, codec.Encoded] = {}
+        self._functions: dict[int, Callable[..., Any]] = {}
+        self._ended: dict[int, _Ended] = {}
+        self._unreadable: dict[int, Exception] = {}
+        self._counted: set[int] = set()
+        """Outputs whose readers the store counts."""
+        self._own_tasks = 0
+        self._do: dict[type, Callable[[Any], Any]] = {
+            Take: self._take,
+            Load: self._load,
+            Call: self._call,
+            Save: self._save,
+            Complete: self._complete,
+            Fail: self._fail,
+            Release: self._release,
+            Wait: self._wait,
+        }
+
+    def carry_out(self, script: Script, role: Role) -> None:
+        if role.is_planned:
+            self._own_tasks = sum(map(role.may_take, range(len(self._graph))))
+        do, answer = self._do, None
+        try:
+            while True:
+                step: Step = script.send(answer)
+                answer = do[type(step)](step)
+        except StopIteration:
+            return
+
+    def _ask(self, want: int, prefer: Sequence[TaskId], hints: dict[TaskId, str]) -> Ask:
+        return Ask(
+            identity=self._joined.identity,
+            generation=self._joined.generation,
+            queue=self._joined.queue,
+            want=want,
+            nonce=str(next(self._nonces)),
+            prefer=prefer,
+            stay=self._own_tasks > 0,
+            hints=hints,
+        )
+
+    def _learn(self, reply: Reply) -> Reply:
+        self._inbox.update(reply.inputs)
+        for pointer in reply.dropped:
+            self._archive.discard(pointer)
+        return reply
+
+    def _take(self, step: Take) -> Reply:
+        return self._learn(self._store.claim(self._run, self._ask(step.want, step.prefer, {})))
+
+    def _load(self, step: Load) -> None:
+        graph, memory = self._graph, self._memory
+        claimed = [graph.position[claim.task] for claim in step.claims]
+        needed = {read for at in claimed for read in graph.inputs_at[at]}
+        memory.make_room(needed)
+        missing = [at for at in needed if at not in memory]
+        unknown = [graph.ids[at] for at in missing if graph.ids[at] not in self._inbox]
+        for task, result in zip(unknown, self._store.results(self._run, unknown), strict=True):
+            if result is not None:
+                self._inbox[task] = result
+        for at in missing:
+            self._read(at)
+
+    def _read(self, at: int) -> None:
+        task = self._graph.ids[at]
+        result = self._inbox.pop(task, None)
+        try:
+            if result is None:
+                raise StoreError(f"the output of {task} is gone: `resume` computes it again")
+            if result[:1] == b"{":
+                self._counted.add(at)
+            self._memory.keep(at, self._archive.read(task, result))
+        except _Unusable as error:
+            self._unreadable[at] = error
+
+    def _call(self, step: Call) -> Called:
+        at, graph = step.at, self._graph
+        task = graph.ids[at]
+        function = graph.functions[graph.function_at[at]]
+        begun = time.time()
+        start = time.perf_counter()
+        self._bench.start(task, step.attempt, function.options)
+        try:
+            call = self._function(at)
+            inputs = [self._input(read) for read in graph.inputs_at[at]]
+            args, kwargs = fill(graph.arguments_at[at], inputs, self._constants_of(at))
+        except _Unusable as error:
+            return self._not_called(step, error, begun)
+        loaded_at = time.perf_counter()
+        outcome = self._bench.call(call, args, kwargs, Attempt(self._run, task, step.attempt))
+        called_at = time.perf_counter()
+        size, error = 0, outcome.error
+        if error is None:
+            size, error = self._keep(at, task, step.attempt, outcome)
+        self._bench.end()
+        sample = Sample(
+            begun,
+            loaded_at - start,
+            outcome.call_seconds,
+            outcome.cpu_seconds,
+            time.perf_counter() - called_at,
+            sum(self._memory[read].size_bytes for read in graph.inputs_at[at]),
+            size,
+        )
+        self._ended[at] = _Ended(sample, error)
+        return Called(error is None, time.perf_counter() - start, size)
+
+    def _function(self, at: int) -> Callable[..., Any]:
+        place = self._graph.function_at[at]
+        found = self._functions.get(place)
+        if found is None:
+            found = self._functions[place] = loaded(self._graph.functions[place].call)
+        return found
+
+    def _input(self, read: int) -> Any:
+        if read not in self._memory:
+            raise self._unreadable.get(read) or StoreError(f"{self._graph.ids[read]} is not here")
+        return codec.decode(self._memory[read], name=f"the output of {self._graph.ids[read]}")
+
+    def _constants_of(self, at: int) -> dict[str, Any]:
+        wanted = constants_of(self._graph.arguments_at[at])
+        unknown = [content for content in wanted if content not in self._constants]
+        blobs = self._store.constants(self._run, unknown)
+        for content, blob in zip(unknown, blobs, strict=True):
+            self._constants[content] = load_constant(blob, self._archive.signer, content)
+        return {content: codec.decode(self._constants[content]) for content in wanted}
+
+    def _keep(
+        self, at: int, task: TaskId, attempt: int, outcome: Outcome
+    ) -> tuple[int, ErrorRecord | None]:
+        value = outcome.value
+        try:
+            encoded = settled(codec.encode(value, name=f"the result of {task}"), value)
+        except SerialisationError as error:
+            return 0, _record(task, attempt, "not-serialisable", error)
+        self._memory.keep(at, encoded)
+        return encoded.size_bytes, None
+
+    def _not_called(self, step: Call, error: Exception, begun: float) -> Called:
+        self._bench.end()
+        kind = "not-serialisable" if isinstance(error, SerialisationError) else "input"
+        record = _record(self._graph.ids[step.at], step.attempt, kind, error)
+        self._ended[step.at] = _Ended(Sample(begun), record)
+        return Called(is_ok=False, seconds=0.0)
+
+    def _save(self, step: Save) -> None:
+        batch = {record.task for record in step.finished}
+        for record in step.finished:
+            at = self._graph.position[record.task]
+            if record.held:
+                self._memory.held.add(at)
+                self._counted.add(at)
+                continue
+            encoded = self._memory[at]
+            start = time.perf_counter()
+            record.result = self._archive.write(
+                record.task, record.attempt, encoded, is_target=record.is_target
+            )
+            ended = self._ended[at]
+            saving = ended.sample.save_seconds + time.perf_counter() - start
+            ended.sample = replace(ended.sample, save_seconds=saving)
+            if record.result[:1] == b"{" and not record.is_target:
+                record.unread = sum(reader not in batch for reader in record.readers)
+                self._counted.add(at)
+
+    def _complete(self, step: Complete) -> Reply:
+        graph, hints = self._graph, {}
+        positions = [graph.position[record.task] for record in step.finished]
+        here = set(positions)
+        for at, record in zip(positions, step.finished, strict=True):
+            ended = self._ended.pop(at)
+            record.note = done_note(record.task, record.attempt, ended.sample, held=record.held)
+            if self._counted:
+                record.reads = [
+                    graph.ids[i]
+                    for i in graph.inputs_at[at]
+                    if i in self._counted and i not in here
+                ]
+            for reader in graph.readers_at[at]:
+                if reader not in here and len(graph.inputs_at[reader]) <= _MOST_HINTED_INPUTS:
+                    hints[graph.ids[reader]] = " ".join(graph.inputs(graph.ids[reader]))
+        self._own_tasks -= len(positions) if self._own_tasks else 0
+        self._bench.flush()
+        ask = self._ask(step.want, step.prefer, hints)
+        reply = self._store.complete(self._run, step.finished, ask)
+        self._bench.reported()
+        for at in positions:
+            if not graph.readers_at[at] or all(reader in here for reader in graph.readers_at[at]):
+                self._memory.forget(at)
+        return self._learn(reply)
+
+    def _fail(self, step: Fail) -> None:
+        at = self._graph.position[step.claim.task]
+        ended = self._ended.pop(at, None)
+        error = ended and ended.error
+        if error is None:
+            return
+        record = replace(
+            error,
+            attempt=step.claim.attempt,
+            worker=self._worker,
+            resources=str(self._graph.options(step.claim.task).resources),
+            at_seconds=time.time(),
+        )
+        self._bench.flush()
+        self._store.fail(self._run, self._ask(0, (), {}), record)
+        self._bench.reported()
+
+    def _release(self, step: Release) -> None:
+        self._store.release(self._run, self._ask(0, (), {}), step.claims)
+
+    def _wait(self, step: Wait) -> None:
+        del step
+        self._store.await_ready(self._run, self._joined.queue, block_seconds=_WAIT_SECONDS)
+
+
+def _record(task: TaskId, attempt: int, kind: str, error: Exception) -> ErrorRecord:
+    return ErrorRecord(
+        task=task, attempt=attempt, kind=kind, type=type(error).__name__, message=str(error)
+    )

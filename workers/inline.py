@@ -1,0 +1,94 @@
+"""Backend "inline": the run's tasks execute in the caller's own thread, where a debugger can stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wfnb.errors import BackendError
+from wfnb.graph import Options, TaskId
+from wfnb.language import Attempt
+from wfnb.plan import Plan
+from wfnb.signing import Signer
+from wfnb.storage import Lane, Request, RunId, Store
+from wfnb.workers.call import Outcome, call_inline
+from wfnb.workers.serve import Desk
+
+_LOOK_SECONDS = 0.05
+
+
+class InlineBench:
+    """Calls run here: nothing is captured, and nothing could stop them but the caller."""
+
+    def __init__(self) -> None:
+        self.label = f"{socket.gethostname()}/inline-{os.getpid()}"
+
+    def start(self, task: TaskId, attempt: int, options: Options) -> None:
+        pass
+
+    def call(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, attempt: Attempt
+    ) -> Outcome:
+        return call_inline(function, args, kwargs, attempt)
+
+    def end(self) -> None:
+        pass
+
+    def reported(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+class InlineBackend:
+    """One worker, which works while somebody waits for the run."""
+
+    name = "inline"
+
+    def __init__(self, store: Store, signer: Signer) -> None:
+        self._store = store
+        self._pool = f"inline:{socket.gethostname()}:{os.getpid()}:{id(self)}"
+        self._desk = Desk(store, signer, InlineBench())
+
+    def lanes(self, plan: Plan) -> Mapping[str, Lane]:
+        for task in plan.graph:
+            if plan.graph.options(task).timeout_seconds is not None:
+                raise BackendError(
+                    f"{task} has a timeout, and the inline backend cannot stop a task: "
+                    'use backend="process", or leave the timeout out'
+                )
+        queues = dict.fromkeys(plan.placements[task].queue for task in plan.graph)
+        return {queue: Lane(limit=1, pool=self._pool) for queue in queues}
+
+    def serve(self) -> None:
+        pass
+
+    def work(self, run: RunId, *, timeout_seconds: float) -> None:
+        """Serve launch requests of this object's runs until this one has ended, or time is out.
+
+        A task that has begun is finished first. KeyboardInterrupt is the caller's: what was claimed
+        goes back to the run.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while self._store.wait_for_end(run, timeout_seconds=0) == "running":
+            request = self._store.take_request([self._pool], block_seconds=_LOOK_SECONDS)
+            if request is not None:
+                self._serve(request)
+            else:
+                self._store.reap(run)
+            if time.monotonic() > deadline:
+                return
+
+    def close(self) -> None:
+        pass
+
+    def _serve(self, request: Request) -> None:
+        try:
+            self._desk.serve(request)
+        except BaseException:
+            self._desk.give_up(request.run)
+            raise

@@ -1,0 +1,70 @@
+"""A worker's own copies of outputs: encoded, so that no task sees what another does to its inputs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from wfnb.codec import Encoded
+
+MOST_BYTES = 512 << 20
+_ENTRY_BYTES = 200
+"""What keeping even an empty output takes."""
+
+
+class Memory:
+    """Outputs by position, the oldest forgotten first; what must stay is held apart."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Encoded] = {}
+        self._bytes = 0
+        self.held: set[int] = set()
+        """Outputs that are nowhere else."""
+
+    def __contains__(self, at: int) -> bool:
+        return at in self._kept
+
+    def __getitem__(self, at: int) -> Encoded:
+        return self._kept[at]
+
+    def keep(self, at: int, encoded: Encoded) -> None:
+        self.forget(at)
+        self._kept[at] = encoded
+        self._bytes += encoded.size_bytes + _ENTRY_BYTES
+
+    def forget(self, at: int) -> None:
+        encoded = self._kept.pop(at, None)
+        if encoded is not None:
+            self._bytes -= encoded.size_bytes + _ENTRY_BYTES
+
+    def make_room(self, needed: Iterable[int]) -> None:
+        if self._bytes <= MOST_BYTES:
+            return
+        stays = self.held.union(needed)
+        for at in [at for at in self._kept if at not in stays]:
+            self.forget(at)
+            if self._bytes <= MOST_BYTES:
+                return
+
+
+def settled(encoded: Encoded, value: Any) -> Encoded:
+    """The output as it is now, whatever its task's module still does with the object it returned.
+
+    Copying is spared where nobody can: `value` is an array that owns its data, and the caller's two
+    references, the call's and those of the encoded views are all there are.
+    """
+    if not encoded.buffers or _is_ours_alone(value):
+        return encoded
+    return encoded.owned()
+
+
+def _is_ours_alone(value: Any) -> bool:
+    kind = type(value)
+    if kind.__module__ != "numpy" or kind.__name__ != "ndarray" or value.base is not None:
+        return False
+    return sys.getrefcount(value) <= _REFERENCES_TO_OURS
+
+
+_REFERENCES_TO_OURS = 5
+"""The outcome's, the driver's, two arguments, and the view's."""

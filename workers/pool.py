@@ -1,0 +1,280 @@
+"""The process that has workers ready for every run of one store, environment and host.
+
+It never tells workers what to do: idle ones wait on the launch list themselves. It starts them,
+watches them, and says so; it outlives the kernel that started it, and goes when nobody needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from wfnb.errors import StoreError
+from wfnb.storage import Store, address, embedded
+from wfnb.storage.stores import connect_store
+from wfnb.workers.capture import Capture, open_log
+from wfnb.workers.cell import Cell, make_cells
+from wfnb.workers.poolfiles import PoolFiles, files_of
+from wfnb.workers.serve import serve
+from wfnb.workers.supervisor import Slot, Supervisor, say
+from wfnb.workers.template import Template, start_template
+
+MOST_SLOTS = 64
+BEAT_SECONDS = 0.5
+BUSY_LOOK_SECONDS = 0.1
+ANNOUNCE_SECONDS = 1.0
+ANNOUNCED_SECONDS = 5.0
+REAP_SECONDS = 1.0
+SHORTEST_REAP_SECONDS = 0.05
+AWAY_SECONDS = 600.0
+"""How long a store may be away before its pool gives up."""
+SLOWEST_RETRY_SECONDS = 5.0
+EMBEDDED_UNUSED_SECONDS = 900.0
+
+Work = Callable[[str, str, Cell, Capture, str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolTerms:
+    """What a pool is started with."""
+
+    store_url: str
+    pool: str
+    """Its launch list."""
+    slots: int
+    idle_seconds: float = 600.0
+    is_shared: bool = True
+    """The only one of its key on this host, and known to runs as the one that serves them."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """What comes again and again."""
+
+    every_seconds: float
+    due: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        if now < self.due:
+            return False
+        self.due = now + self.every_seconds
+        return True
+
+
+def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
+    """Be the pool until nobody needs it; the process's exit code. 0 at once if there is one."""
+    files = files_of(terms.pool)
+    lock = files.lock() if terms.is_shared else None
+    if terms.is_shared and lock is None:
+        return 0
+    slots = [Slot(cell, open_log()) for cell in make_cells(max(MOST_SLOTS, terms.slots))]
+    # The template before everything: no connection, thread or lock of ours may be in the workers.
+    life = partial(_life, terms, slots, work)
+    template = start_template(life, close=() if lock is None else (lock,))
+    bell = _listen_to_signals()
+    for number in range(terms.slots):
+        slots[number].pid = -1
+        template.fork(number)
+    try:
+        return Pool(terms, files, slots, template, bell).run()
+    finally:
+        template.close()
+        _let_go_of_embedded(terms)
+
+
+def _life(terms: PoolTerms, slots: list[Slot], work: Work, number: int) -> None:
+    """A worker's, in its own process."""
+    slot = slots[number]
+    slot.cell.occupy(os.getpid())
+    capture = Capture(slot.log, slot.cell)
+    capture.redirect()
+    label = f"{platform.node()} pid {os.getpid()}"
+    work(terms.store_url, terms.pool, slot.cell, capture, label)
+
+
+class Pool:
+    """The loop: reports, limits, beats, reaping, and being seen."""
+
+    def __init__(
+        self,
+        terms: PoolTerms,
+        files: PoolFiles,
+        slots: list[Slot],
+        template: Template,
+        bell: int,
+    ) -> None:
+        self._terms = terms
+        self._files = files
+        self._slots = slots
+        self._template = template
+        self._bell = bell
+        self._signal = 0
+        self._open = terms.slots
+        self._beat = Clock(BEAT_SECONDS)
+        self._announce = Clock(ANNOUNCE_SECONDS)
+        self._reap = Clock(REAP_SECONDS)
+        self._deadline: float | None = None
+        self._busy_at = time.monotonic()
+        self._joins = 0
+        self._away_since: float | None = None
+        self._retry_at = 0.0
+
+    def run(self) -> int:
+        store = self._connected()
+        if store is None:
+            return 1
+        self._supervisor = Supervisor(store, self._slots, self._template)
+        try:
+            while not self._signal and not self._is_over():
+                self._wait(self._pause())
+                self._step(store)
+            return 0
+        finally:
+            self._end(store)
+            store.close()
+
+    def _connected(self) -> Store | None:
+        pause = 0.05
+        deadline = time.monotonic() + AWAY_SECONDS
+        while not self._signal and time.monotonic() < deadline:
+            try:
+                return connect_store(self._terms.store_url)
+            except StoreError as error:
+                say(f"the store does not answer yet: {error}")
+            self._wait(pause)
+            pause = min(2 * pause, SLOWEST_RETRY_SECONDS)
+        return None
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        if self._away_since is not None and now - self._away_since > AWAY_SECONDS:
+            say(f"the store has been away for {AWAY_SECONDS:g} s: the pool gives up")
+            return True
+        return now - self._busy_at > self._terms.idle_seconds
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        dues = [self._beat.due, self._announce.due, self._reap.due]
+        if self._away_since is not None:
+            dues = [self._retry_at]
+        if self._supervisor.busy():
+            dues.append(now + BUSY_LOOK_SECONDS)
+        dues += [slot.fork_at for slot in self._slots if slot.fork_at is not None]
+        if self._deadline is not None:
+            dues.append(self._deadline)
+        return max(0.0, min(dues) - now)
+
+    def _wait(self, seconds: float) -> None:
+        ready, _, _ = select.select([self._template.fileno(), self._bell], [], [], seconds)
+        if self._bell in ready:
+            self._signal = os.read(self._bell, 1)[0]
+
+    def _step(self, store: Store) -> None:
+        for report in self._template.reports():
+            self._supervisor.note(report)
+        if not self._template.is_alive:
+            self._begin_anew(store)
+        now = time.monotonic()
+        self._deadline = self._supervisor.look(now)
+        if now < self._retry_at:
+            return
+        try:
+            self._tell(store, now)
+        except StoreError as error:
+            self._store_is_away(error, now)
+        else:
+            self._away_since = None
+
+    def _tell(self, store: Store, now: float) -> None:
+        """Everything that needs the store."""
+        self._supervisor.settle()
+        if self._announce.is_due(now):
+            self._show(store, ttl_seconds=ANNOUNCED_SECONDS)
+        self._supervisor.beat_doubted(now)
+        if self._beat.is_due(now):
+            self._supervisor.beat(now)
+            self._grow()
+            self._see_use(now)
+        if self._reap.is_due(now):
+            self._reap_runs(store, now)
+
+    def _store_is_away(self, error: StoreError, now: float) -> None:
+        if self._away_since is None:
+            self._away_since = now
+            say(f"the store is away: {error}")
+        pause = min(SLOWEST_RETRY_SECONDS, max(0.1, (now - self._away_since) / 4))
+        self._retry_at = time.monotonic() + pause
+
+    def _show(self, store: Store, *, ttl_seconds: float) -> None:
+        about = {"pid": str(os.getpid()), "slots": str(self._open), "host": platform.node()}
+        store.announce(self._terms.pool, about, ttl_seconds=ttl_seconds)
+
+    def _grow(self) -> None:
+        wanted = min(self._files.wanted(), len(self._slots)) if self._terms.is_shared else 0
+        if wanted > self._open:
+            self._open = wanted
+            self._supervisor.open(wanted)
+
+    def _see_use(self, now: float) -> None:
+        joins = self._supervisor.joins()
+        if joins != self._joins or self._supervisor.busy():
+            self._joins, self._busy_at = joins, now
+
+    def _reap_runs(self, store: Store, now: float) -> None:
+        for run in store.active_runs():
+            reaped = store.reap(run)
+            if reaped.next_due_seconds is not None:
+                # A retry is to come: somebody must be there to make it ready.
+                self._busy_at = now
+                due = now + max(reaped.next_due_seconds, SHORTEST_REAP_SECONDS)
+                self._reap.due = min(self._reap.due, due)
+
+    def _begin_anew(self, store: Store) -> NoReturn:
+        say("the template is gone: the pool starts again")
+        self._end(store)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+    def _end(self, store: Store) -> None:
+        """Be seen no more, then stop the workers; what they were doing goes back to its runs."""
+        with suppress(StoreError):
+            self._show(store, ttl_seconds=0)
+        if self._terms.is_shared:
+            self._files.forget_wanted()
+        reports = list(self._template.reports())
+        self._template.close()
+        self._supervisor.end(reports=reports)
+        with suppress(StoreError):
+            self._supervisor.settle()
+
+
+def _listen_to_signals() -> int:
+    """A descriptor on which each SIGTERM and SIGINT is one byte, its number."""
+    bell, ring = os.pipe()
+    os.set_blocking(ring, False)
+    signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _do_nothing)
+    return bell
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    """The byte in the pipe is the message."""
+
+
+def _let_go_of_embedded(terms: PoolTerms) -> None:
+    """The last one to use the private server stops it."""
+    if not address.parse(terms.store_url).is_embedded:
+        return
+    server = embedded.running()
+    if server is not None:
+        idle_seconds = min(terms.idle_seconds, EMBEDDED_UNUSED_SECONDS)
+        embedded.stop_if_unused(server.url, idle_seconds=idle_seconds)

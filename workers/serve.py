@@ -1,0 +1,167 @@
+"""A resident worker: take a launch request, enter its run, work, leave; again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+from wfnb.errors import StoreError, WfnbError
+from wfnb.graph import Options, TaskId
+from wfnb.language import Attempt
+from wfnb.script import Role, work
+from wfnb.signing import Signer, load_key
+from wfnb.storage import Joined, Request, RunId, Store
+from wfnb.storage.address import parse
+from wfnb.storage.graphs import Stored, load_graph
+from wfnb.storage.outputs import Archive, shared_folder
+from wfnb.storage.stores import connect_store
+from wfnb.workers.call import Outcome, call
+from wfnb.workers.capture import Capture
+from wfnb.workers.cell import Cell
+from wfnb.workers.driver import Bench, Driver
+from wfnb.workers.surroundings import Surroundings
+
+REFORK = 64
+"""Exit code of a worker whose modules are no longer the user's: the pool forks a fresh one."""
+_BLOCK_SECONDS = 1.0
+
+
+class ProcessBench:
+    """Calls run in this process, which a supervisor watches through the cell."""
+
+    def __init__(self, cell: Cell, capture: Capture, label: str) -> None:
+        self.label = label
+        self._cell = cell
+        self._capture = capture
+
+    def start(self, task: TaskId, attempt: int, options: Options) -> None:
+        self._cell.start(
+            task,
+            attempt,
+            timeout_seconds=options.timeout_seconds,
+            memory_bytes=options.resources.memory_bytes,
+        )
+        self._capture.start(task, attempt)
+        self._is_careful = options.on_worker_lost == "fail"
+
+    def call(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, attempt: Attempt
+    ) -> Outcome:
+        return call(function, args, kwargs, attempt)
+
+    def end(self) -> None:
+        """A task that must not run twice keeps the blame until it is reported."""
+        self._capture.end()
+        if not self._is_careful:
+            self._cell.stop()
+
+    def reported(self) -> None:
+        self._cell.stop()
+
+    def flush(self) -> None:
+        self._capture.flush()
+
+
+class Desk:
+    """Runs that this worker has seen, and how to enter them."""
+
+    def __init__(
+        self, store: Store, signer: Signer, bench: Bench, *, shares_files: bool = False
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._bench = bench
+        self._shares_files = shares_files
+        self._latest: tuple[RunId, int, Stored] | None = None
+        self._joined: Joined | None = None
+
+    def serve(self, request: Request, on_joined: Callable[[Joined], None] | None = None) -> None:
+        """Work for one request; returns at once if it was met already."""
+        joined = self._store.join(request, self._bench.label)
+        if joined is None:
+            return
+        self._joined = joined
+        if on_joined is not None:
+            on_joined(joined)
+        stored = self.stored(request)
+        folder = shared_folder(request.run) if self._shares_files else None
+        driver = Driver(
+            store=self._store,
+            archive=Archive(self._store, self._signer, request.run, folder),
+            graph=stored.graph,
+            joined=joined,
+            bench=self._bench,
+        )
+        role = Role(stored.graph, joined.identity, stored.queue_at, joined.queue)
+        driver.carry_out(work(role), role)
+        self._joined = None
+
+    def give_up(self, run: RunId) -> None:
+        """Leave in the middle of a run: what was claimed goes back."""
+        if self._joined is not None:
+            self._store.abandon(run, self._joined.identity, None)
+            self._joined = None
+
+    def stored(self, request: Request) -> Stored:
+        """The run's graph; that of the run served last is kept."""
+        if self._latest is None or self._latest[:2] != (request.run, request.generation):
+            blob = request.graph or self._store.graph(request.run)
+            stored = load_graph(blob, self._signer, request.run)
+            self._latest = (request.run, request.generation, stored)
+        return self._latest[2]
+
+
+def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -> None:
+    """The main loop of a worker process. Never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    store = connect_store(store_url)
+    bench = ProcessBench(cell, capture, label)
+    signer = Signer(load_key(create=False))
+    desk = Desk(store, signer, bench, shares_files=parse(store_url).is_local)
+    surroundings = Surroundings()
+    while True:
+        request = _next_request(store, pool)
+        if request is None:
+            continue
+        with _reported(request):
+            if not surroundings.fit(desk.stored(request).home):
+                store.return_request(pool, request)
+                os._exit(REFORK)
+            _serve_one(store, desk, request, cell, capture)
+
+
+@contextmanager
+def _reported(request: Request) -> Iterator[None]:
+    """What keeps a worker from serving a run goes to the pool's log, and the worker goes on."""
+    try:
+        yield
+    except WfnbError as error:
+        print(f"wfnb: a worker left {request.run}: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _next_request(store: Store, pool: str) -> Request | None:
+    try:
+        return store.take_request([pool], block_seconds=_BLOCK_SECONDS)
+    except StoreError:
+        return None  # it is away, and was waited for already; the pool decides when to give up
+
+
+def _serve_one(store: Store, desk: Desk, request: Request, cell: Cell, capture: Capture) -> None:
+    def enter(joined: Joined) -> None:
+        cell.enter(request.run, joined.identity, joined.generation)
+        capture.enter(partial(store.append_log, request.run))
+
+    try:
+        desk.serve(request, enter)
+    except WfnbError:
+        with suppress(StoreError):  # if the store is away, the lease will tell
+            desk.give_up(request.run)
+        raise
+    finally:
+        capture.leave()
+        cell.leave()

@@ -1,0 +1,329 @@
+"""What watches over the workers of one pool: beats, limits, deaths, and what is said of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import psutil
+
+from wfnb.errors import ErrorRecord
+from wfnb.graph import TaskId
+from wfnb.storage import Ask, Identity, RunId, Store
+from wfnb.workers.capture import last_words, left_over, size_of
+from wfnb.workers.cell import Cell, CellView
+from wfnb.workers.template import Born, Died
+
+STALE_EXIT = 64
+"""A worker's own wish to be forked anew: what it has imported is out of date."""
+QUICK_SECONDS = 1.0
+SLOWEST_FORK_SECONDS = 5.0
+SECOND_LOOK_SECONDS = 0.05
+
+
+class Children(Protocol):
+    """Where workers come from; a Template."""
+
+    def fork(self, slot: int) -> None: ...
+
+    def kill(self, slot: int, pid: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Why a worker is being killed, and for which attempt. Without a kind, nobody is to blame."""
+
+    kind: str = ""
+    task: str = ""
+    attempt: int = 0
+    type: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one worker after another."""
+
+    cell: Cell
+    log: int
+    pid: int = 0
+    """0 while there is no worker."""
+    born_at: float = 0.0
+    fork_at: float | None = None
+    quick_deaths: int = 0
+    sentence: Sentence | None = None
+    doubted: tuple[str, float] | None = None
+    """Identity whose beat was refused, and when."""
+    peak_bytes: int = 0
+    peak_of: tuple[str, int] = ("", 0)
+    heard: int = 0
+    """Up to where the pool's log has what idle workers say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A dead worker, as the store is to be told."""
+
+    view: CellView
+    record: ErrorRecord | None
+    rest: bytes
+
+
+class Supervisor:
+    """Decides by cells and the store's answers alone; called by the pool's loop."""
+
+    def __init__(self, store: Store, slots: Sequence[Slot], children: Children) -> None:
+        self._store = store
+        self._slots = slots
+        self._children = children
+        self._losses: list[Loss] = []
+
+    def open(self, count: int) -> None:
+        """Have at least so many slots filled."""
+        for number, slot in enumerate(self._slots[:count]):
+            if not slot.pid and slot.fork_at is None:
+                self._fork(number)
+
+    def note(self, report: Born | Died) -> None:
+        slot = self._slots[report.slot]
+        if isinstance(report, Born):
+            slot.pid, slot.born_at, slot.fork_at = report.pid, time.monotonic(), None
+        else:
+            self._bury(slot, report)
+
+    def look(self, now: float) -> float | None:
+        """Enforce limits and fork what is due; the earliest deadline that is known now."""
+        deadlines = []
+        for number, slot in enumerate(self._slots):
+            if slot.fork_at is not None and now >= slot.fork_at and not slot.pid:
+                self._fork(number)
+            if not slot.pid:
+                continue
+            view = slot.cell.view()
+            if not view.task or slot.sentence:
+                continue
+            if view.deadline is not None:
+                deadlines.append(view.deadline)
+            sentence = _timeout(view, now) or self._memory(slot, view, whole_family=False)
+            if sentence:
+                self._kill(number, sentence)
+        return min(deadlines, default=None)
+
+    def beat(self, now: float) -> None:
+        """Renew the lease of every worker in a run; kill those that the run does not know."""
+        for number, slot in enumerate(self._slots):
+            view = slot.cell.view()
+            if not view.run:
+                _listen(slot, view)
+            if not slot.pid or not view.run or slot.sentence:
+                continue
+            sentence = self._memory(slot, view, whole_family=True)
+            if sentence:
+                self._kill(number, sentence)
+                continue
+            self._beat_one(number, slot, view, now)
+
+    def beat_doubted(self, now: float) -> None:
+        """Look again at workers whose beat was refused: they may have been leaving just then."""
+        for number, slot in enumerate(self._slots):
+            if slot.doubted and now - slot.doubted[1] >= SECOND_LOOK_SECONDS and not slot.sentence:
+                view = slot.cell.view()
+                if view.identity == slot.doubted[0]:
+                    self._beat_one(number, slot, view, now)
+                else:
+                    slot.doubted = None
+
+    def settle(self) -> None:
+        """Tell the store of the dead. Raises StoreError; what is not told stays to be told."""
+        while self._losses:
+            loss = self._losses[0]
+            view = loss.view
+            run, task = RunId(view.run), TaskId(view.task)
+            if loss.rest:
+                at = max(0, view.log_shipped - view.log_start)
+                self._store.append_log(run, task, view.attempt, loss.rest, at=at)
+            record = loss.record
+            if record is not None and record.kind != "lost":
+                # The task's own doing: its retries count, not the workers that it may lose.
+                self._store.fail(run, _as(view), record)
+                record = None
+            self._store.abandon(run, Identity(view.identity), record)
+            self._losses.pop(0)
+
+    def busy(self) -> bool:
+        return bool(self._losses) or any(s.pid and s.cell.view().run for s in self._slots)
+
+    def joins(self) -> int:
+        """Grows with every run that a worker enters."""
+        return sum(slot.cell.view().joins for slot in self._slots)
+
+    def is_doubting(self) -> bool:
+        return any(slot.doubted for slot in self._slots)
+
+    def end(self, *, reports: Iterable[Born | Died] = ()) -> None:
+        """The pool goes: its workers are dead or about to be, and nobody is to blame."""
+        for report in reports:
+            self.note(report)
+        for slot in self._slots:
+            view = slot.cell.view()
+            if slot.pid and view.run:
+                self._losses.append(Loss(view, None, _rest(slot, view)))
+            slot.pid, slot.fork_at = 0, None
+
+    def _fork(self, number: int) -> None:
+        self._slots[number].fork_at = None
+        self._slots[number].pid = -1  # ordered; Born brings the number
+        self._children.fork(number)
+
+    def _kill(self, number: int, sentence: Sentence) -> None:
+        slot = self._slots[number]
+        slot.sentence = sentence
+        self._children.kill(number, slot.pid)
+
+    def _beat_one(self, number: int, slot: Slot, view: CellView, now: float) -> None:
+        answer = self._store.beat(RunId(view.run), Identity(view.identity))
+        if answer == view.generation:
+            slot.doubted = None
+        elif slot.doubted and slot.doubted[0] == view.identity:
+            self._kill(number, Sentence())
+        else:
+            slot.doubted = (view.identity, now)
+
+    def _memory(self, slot: Slot, view: CellView, *, whole_family: bool) -> Sentence | None:
+        if view.memory_bytes is None or not view.task:
+            return None
+        found = resident_bytes(slot.pid, whole_family=whole_family)
+        if slot.peak_of != (view.task, view.attempt):
+            slot.peak_of, slot.peak_bytes = (view.task, view.attempt), 0
+        slot.peak_bytes = max(slot.peak_bytes, found)
+        if found <= view.memory_bytes:
+            return None
+        message = (
+            f"{view.task} used {slot.peak_bytes / 1e6:,.1f} MB and its limit is "
+            f"{view.memory_bytes / 1e6:,.1f} MB: give it more, "
+            "@task(resources=Resources(memory=...))"
+        )
+        return Sentence("memory", view.task, view.attempt, "MemoryLimitExceeded", message)
+
+    def _bury(self, slot: Slot, death: Died) -> None:
+        if slot.pid not in (death.pid, -1):
+            return
+        view = slot.cell.view()
+        code = os.waitstatus_to_exitcode(death.status)
+        sentence, slot.sentence, slot.doubted, slot.pid = slot.sentence, None, None, 0
+        if view.run:
+            record = _record(slot, view, sentence, code)
+            self._losses.append(Loss(view, record, _rest(slot, view)))
+        elif sentence is None and code != STALE_EXIT:
+            say(f"worker {death.pid} ended outside a run: {how(code)}")
+            _listen(slot, view)
+        slot.fork_at = self._next_fork(slot, view, expected=bool(sentence) or code == STALE_EXIT)
+
+    def _next_fork(self, slot: Slot, view: CellView, *, expected: bool) -> float:
+        now = time.monotonic()
+        is_quick = now - slot.born_at < QUICK_SECONDS and not view.run and not expected
+        slot.quick_deaths = slot.quick_deaths + 1 if is_quick else 0
+        if not is_quick:
+            return now
+        return now + min(SLOWEST_FORK_SECONDS, 0.1 * 2.0**slot.quick_deaths)
+
+
+def how(code: int) -> str:
+    """An exit code or signal in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+    hints = {
+        "SIGKILL": ", from outside wfnb: perhaps the machine ran out of memory",
+        "SIGSEGV": ", a crash in compiled code",
+    }
+    return f"{name}{hints.get(name, '')}"
+
+
+def say(text: str) -> None:
+    """To the pool's log."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    sys.stderr.write(f"{stamp} {text.rstrip()}\n")
+    sys.stderr.flush()
+
+
+def resident_bytes(pid: int, *, whole_family: bool) -> int:
+    """Of a process, and of its descendants too, whose search takes some milliseconds."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *(process.children(recursive=True) if whole_family else ())]
+    except psutil.Error:
+        return 0
+    total: int = 0
+    for member in family:
+        try:
+            total += member.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _listen(slot: Slot, view: CellView) -> None:
+    """What a worker says outside a run is about wfnb: it goes to the pool's own log."""
+    end = size_of(slot.log)
+    begin = max(slot.heard, view.log_start)
+    slot.heard = end
+    if end > begin:
+        say(f"worker {view.pid}: {last_words(slot.log, begin)}")
+
+
+def _timeout(view: CellView, now: float) -> Sentence | None:
+    if view.deadline is None or now < view.deadline:
+        return None
+    limit = view.deadline - view.started
+    message = (
+        f"{view.task} was stopped at its time limit of {limit:g} s: give it longer, "
+        "@task(timeout=...)"
+    )
+    return Sentence("timeout", view.task, view.attempt, "TimeLimitExceeded", message)
+
+
+def _record(slot: Slot, view: CellView, sentence: Sentence | None, code: int) -> ErrorRecord | None:
+    """None when nobody is to blame: between tasks, or killed for a task that was over by then."""
+    if not view.task or code == STALE_EXIT:
+        return None
+    if sentence is None:
+        sentence = Sentence(
+            "lost",
+            view.task,
+            view.attempt,
+            "WorkerLost",
+            f"the worker died while it ran {view.task}: {how(code)}",
+        )
+    if not sentence.kind or (sentence.task, sentence.attempt) != (view.task, view.attempt):
+        return None
+    return ErrorRecord(
+        task=view.task,
+        attempt=view.attempt,
+        kind=sentence.kind,
+        type=sentence.type,
+        message=sentence.message,
+        stderr=last_words(slot.log, view.log_start),
+        worker=view.identity,
+        at_seconds=time.time(),
+    )
+
+
+def _as(view: CellView) -> Ask:
+    return Ask(
+        identity=Identity(view.identity), generation=view.generation, queue="", want=0, nonce=""
+    )
+
+
+def _rest(slot: Slot, view: CellView) -> bytes:
+    if not view.task:
+        return b""
+    return left_over(slot.log, view.log_start, view.log_shipped, size_of(slot.log))
