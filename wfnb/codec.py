@@ -65,6 +65,8 @@ class Encoded:
     @property
     def size_bytes(self) -> int:
         """What it takes to store."""
+        if not self.buffers:
+            return len(self.stream)
         return len(self.stream) + sum(memoryview(buffer).nbytes for buffer in self.buffers)
 
     def owned(self) -> Encoded:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
+from linecache import getline
 
 from wfnb.errors import ErrorRecord, TaskError
 
 MOST_SHOWN = 5
+_FRAME = re.compile(r'( *)File "(.+)", line (\d+), in ')
 
 _REMEDIES = {
     "raised": "mend {function} and run it again; {log} shows what it printed",
@@ -36,7 +40,7 @@ def described(record: ErrorRecord) -> str:
     where = f" on {record.worker}" if record.worker else ""
     lines = [f"{record.task}, attempt {record.attempt}{where}: {in_a_line(record)}"]
     if record.traceback:
-        lines.append(_indented(record.traceback))
+        lines.append(_indented(with_sources(record.traceback)))
     elif record.stderr:
         lines.append(_indented(record.stderr))
     function = record.task.rpartition("-")[0] or record.task
@@ -49,6 +53,18 @@ def described(record: ErrorRecord) -> str:
 def in_a_line(record: ErrorRecord) -> str:
     message = " ".join(record.message.split())
     return ": ".join(part for part in (record.type, message) if part) or record.kind
+
+
+def with_sources(traceback: str) -> str:
+    """Quote the code that the worker could not: only its kernel knows a notebook's cells."""
+    lines: list[str] = []
+    for line, after in pairwise([*traceback.splitlines(), ""]):
+        lines.append(line)
+        frame = _FRAME.match(line)
+        if frame and not after.startswith("    "):
+            source = getline(frame[2], int(frame[3])).strip()
+            lines += [f"{frame[1]}  {source}"] if source else []
+    return "\n".join(lines)
 
 
 def _headline(run: str, failed: int, *, tasks: int, not_tried: int) -> str:

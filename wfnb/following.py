@@ -111,10 +111,11 @@ def events_of(store: Store, run: RunId, *, follow: bool) -> Iterator[Event]:
     """What has happened so far; with `follow` also what happens until the run ends."""
     after = START
     while True:
-        entries = store.events(run, after, block_seconds=1.0 if follow else 0.0)
+        # Asked before reading: what an ended run wrote last is then among the entries.
+        is_over = not follow or store.wait_for_end(run, timeout_seconds=0) != "running"
+        entries = store.events(run, after, block_seconds=0.0 if is_over else 1.0)
         for after, entry in entries:  # noqa: B007
             yield from read_entry(entry)
-        is_over = not follow or store.wait_for_end(run, timeout_seconds=0) != "running"
         if is_over and not entries:
             return
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from wfnb.storage import RunId, Store
 
+MOST_SHOWN = 30
 _HEADINGS = ("run", "status", "tasks", "done", "failed", "started", "owner")
 
 
@@ -25,14 +26,16 @@ class RunSummary:
 
 
 class RunTable(tuple[RunSummary, ...]):
-    """The latest first; shows itself as a table of text."""
+    """The latest first; shows itself as a table of text, of the first thirty."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         if not self:
             return "no runs: wfnb.run(task) starts one"
-        return table(_HEADINGS, [_row(run) for run in self])
+        shown = table(_HEADINGS, [_row(run) for run in self[:MOST_SHOWN]])
+        rest = len(self) - MOST_SHOWN
+        return f"{shown}\n... and {rest:,} older ones" if rest > 0 else shown
 
 
 def run_table(store: Store) -> RunTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wfnb.errors import WfnbError
 from wfnb.graph import Graph, TaskId
@@ -13,12 +13,14 @@ from wfnb.timeline import Span, Timeline
 if TYPE_CHECKING:
     import pandas
 
+Table: TypeAlias = "pandas.DataFrame"
 
-def tasks_frame(timeline: Timeline, resources: Mapping[TaskId, str]) -> pandas.DataFrame:
+
+def tasks_frame(timeline: Timeline, resources: Mapping[TaskId, str]) -> Table:
     """One row a task, in the graph's order, under its id; missing values for what has not run."""
     graph = timeline.graph
     rows = [_row(span, graph, resources[span.task]) for span in timeline.spans]
-    frame: pandas.DataFrame = _pandas().DataFrame(rows, columns=list(_COLUMNS)).set_index("id")
+    frame: Table = _pandas().DataFrame(rows, columns=list(_COLUMNS)).set_index("id")
     frame = frame.astype({name: kind for name, kind in _COLUMNS.items() if name != "id"})
     for name in ("start", "end"):
         frame[name] = _pandas().to_datetime(frame[name], unit="s", utc=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wfnb.answers import Answer, name_of
 from wfnb.backend import Backend
@@ -25,7 +25,7 @@ from wfnb.events import Event
 from wfnb.failures import task_error
 from wfnb.following import Follower, Lifeline, events_of
 from wfnb.graph import Graph, TaskId
-from wfnb.metrics import tasks_frame
+from wfnb.metrics import Table, tasks_frame
 from wfnb.plan import Plan
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
@@ -33,9 +33,6 @@ from wfnb.storage.graphs import load_graph
 from wfnb.storage.opening import load_plan, opening_of, seed_to_resume
 from wfnb.storage.outputs import Archive
 from wfnb.timeline import TaskState, Timeline
-
-if TYPE_CHECKING:
-    import pandas
 
 SLICE_SECONDS = 1.0
 TELL_SECONDS = 0.2
@@ -167,7 +164,7 @@ class Run:
         return self._follower.timeline(is_over=self.status != "running")
 
     @property
-    def tasks(self) -> pandas.DataFrame:
+    def tasks(self) -> Table:
         """One row a task: state, worker, attempt, times and sizes."""
         placements = self.plan.placements
         sizes = {task: str(placements[task].resources) for task in self.graph}
@@ -225,9 +222,14 @@ class Run:
 
 
 def start(
-    plan: Plan, connection: Connection, *, answer: Answer | None = None, owner: str = ""
+    plan: Plan,
+    connection: Connection,
+    *,
+    answer: Answer | None = None,
+    owner: str = "",
+    pool_is_coming: bool = False,
 ) -> Run:
-    """Write a run to the store, whole, and return at once.
+    """Write a run to the store, whole, see that there are workers for it, and return at once.
 
     Raises SerialisationError before anything is written.
     """
@@ -244,7 +246,7 @@ def start(
         about=about,
         keep_seconds=KEEP_SECONDS,
     )
-    if not store.open_run(opening):
+    if not store.open_run(opening) and not pool_is_coming:
         backend.serve()
     return Run(run, connection, graph=graph, plan=plan, answer=answer)
 

@@ -7,10 +7,11 @@ import getpass
 import os
 import socket
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from wfnb.answers import Answer, asked
 from wfnb.backend import Backend
@@ -28,8 +29,12 @@ from wfnb.signing import Signer, load_key
 from wfnb.storage import RunId, Store
 from wfnb.storage.address import parse
 from wfnb.storage.stores import connect_store
-from wfnb.views import Picture, picture
 
+if TYPE_CHECKING:
+    from wfnb.views import Picture
+
+POOL_SECONDS = 2.0
+"""A pool that was started is there after so long; or else `Run.wait` looks after it."""
 BACKENDS = {
     "inline": ("wfnb.workers.inline", "InlineBackend"),
     "process": ("wfnb.workers.process", "ProcessBackend"),
@@ -54,6 +59,7 @@ class Session:
         self.planner = "uniform"
         self.last: Run | None = None
         self._choices = choices or Choices()
+        self._pool_due = 0.0
         self._store: Store | None = None
         self._signer: Signer | None = None
         self._backends: dict[str, Backend] = {}
@@ -122,10 +128,17 @@ class Session:
         plan, answer = self._planned(targets, planner)
         is_first = self._store is None
         connection = self.connection(backend)
-        if is_first:
+        is_coming = time.monotonic() < self._pool_due and connection.backend.name == "process"
+        if is_first and not is_coming:
             connection.backend.serve()  # its pool starts while the graph is still being written
-        self.last = start_run(plan, connection, answer=answer, owner=_owner())
+        self.last = start_run(
+            plan, connection, answer=answer, owner=_owner(), pool_is_coming=is_coming
+        )
         return self.last
+
+    def expect_pool(self) -> None:
+        """A pool for what `connect` does by default was started a moment ago."""
+        self._pool_due = time.monotonic() + POOL_SECONDS
 
     def run(
         self,
@@ -161,15 +174,14 @@ class Session:
 
     def show(self, thing: Any = None) -> None:
         """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
-        shown = self.picture(thing)
+        shown: Picture = import_module("wfnb.views").picture(
+            self.draft.freeze() if thing is None else thing
+        )
         shell = _shell()
         if shell is None:
             sys.stdout.write(f"{shown.text}\n")
         else:
             shell.display_pub.publish(shown.bundle())
-
-    def picture(self, thing: Any = None) -> Picture:
-        return picture(self.draft.freeze() if thing is None else thing)
 
     def _planned(self, targets: tuple[Any, ...], planner: str | None) -> tuple[Plan, Answer]:
         if not targets:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from wfnb.listing import RunTable
 from wfnb.plan import Plan
 from wfnb.resources import Resources
-from wfnb.runner import Run
-from wfnb.session import Session, default_session
+from wfnb.signing import load_key
+from wfnb.workers.poolfiles import files_of
+from wfnb.workers.process import cpus, pool_key, start_pool
+
+if TYPE_CHECKING:
+    from wfnb.listing import RunTable
+    from wfnb.runner import Run
+    from wfnb.session import Session
+
+_SESSION = "wfnb.session"
 
 
 def connect(
@@ -19,7 +28,7 @@ def connect(
     resources: Resources | None = None,
 ) -> Session:
     """Use this store and backend from now on. No store means a private Redis, started for you."""
-    return default_session().connect(store, backend, workers=workers, resources=resources)
+    return _session().connect(store, backend, workers=workers, resources=resources)
 
 
 def run(
@@ -29,29 +38,56 @@ def run(
     timeout: float | None = None,
 ) -> Any:
     """Plan, run, wait; the target's value, or the values of several in the form given."""
-    return default_session().run(*targets, planner=planner, backend=backend, timeout=timeout)
+    session = _session_for(backend)
+    return session.run(*targets, planner=planner, backend=backend, timeout=timeout)
 
 
 def start(*targets: Any, planner: str | None = None, backend: str | None = None) -> Run:
     """Plan, hand over to the workers, and return at once."""
-    return default_session().start(*targets, planner=planner, backend=backend)
+    return _session_for(backend).start(*targets, planner=planner, backend=backend)
 
 
 def plan(*targets: Any, planner: str | None = None) -> Plan:
     """Where each task would run; nothing runs."""
-    return default_session().plan(*targets, planner=planner)
+    return _session().plan(*targets, planner=planner)
 
 
 def attach(run: str) -> Run:
     """Come back to a run by its id, from any kernel."""
-    return default_session().attach(run)
+    return _session().attach(run)
 
 
 def runs() -> RunTable:
     """The runs that the store knows, the latest first."""
-    return default_session().runs()
+    return _session().runs()
 
 
 def show(thing: Any = None) -> None:
     """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
-    default_session().show(thing)
+    _session().show(thing)
+
+
+def _session() -> Session:
+    session: Session = import_module(_SESSION).default_session()
+    return session
+
+
+def _session_for(backend: str | None) -> Session:
+    """At the very first run a pool starts while the rest of wfnb is imported: both take long."""
+    if _SESSION in sys.modules or backend not in (None, "process"):
+        return _session()
+    is_coming = _start_pool("embedded")
+    session = _session()
+    if is_coming:
+        session.expect_pool()
+    return session
+
+
+def _start_pool(url: str) -> bool:
+    load_key(create=True)  # workers read it, and must find it
+    pool = pool_key(url)
+    files = files_of(pool)
+    if files.pid() is not None:
+        return False
+    start_pool(files, url, pool=pool, slots=cpus())
+    return True

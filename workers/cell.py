@@ -129,7 +129,7 @@ class Cell:
         if self._words[_STARTED] - tasks > 1 or self._words[_ENTERED] != runs:
             return None
         if not runs & 1:
-            return CellView(pid=pid, joins=runs >> 1)
+            return CellView(pid=pid, joins=runs >> 1, log_start=log_start)
         in_task = tasks & 1
         # The stamps at both ends matter where a processor lets stores overtake each other.
         if not run[0] == run[4] == runs or (in_task and not task[0] == task[6] == tasks):

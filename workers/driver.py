@@ -12,7 +12,7 @@ from wfnb import codec
 from wfnb.arguments import constants_of, fill
 from wfnb.errors import ErrorRecord, SerialisationError, SignatureError, StoreError
 from wfnb.events import Sample, done_note
-from wfnb.graph import Graph, Options, TaskId
+from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.script import (
     Call,
@@ -29,7 +29,7 @@ from wfnb.script import (
     Wait,
 )
 from wfnb.storage import Ask, Joined, Reply, RunId, Store
-from wfnb.storage.graphs import load_constant, loaded
+from wfnb.storage.graphs import Stored, load_constant, loaded
 from wfnb.storage.outputs import Archive
 from wfnb.workers.call import Outcome
 from wfnb.workers.memory import Memory, settled
@@ -65,20 +65,40 @@ class Bench(Protocol):
 
 @dataclass(slots=True)
 class _Ended:
-    sample: Sample
+    """How a call went, until it is reported."""
+
+    start_seconds: float
+    load_seconds: float = 0.0
+    call_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    save_seconds: float = 0.0
+    input_bytes: int = 0
+    output_bytes: int = 0
     error: ErrorRecord | None = None
+
+    def sample(self) -> Sample:
+        return Sample(
+            self.start_seconds,
+            self.load_seconds,
+            self.call_seconds,
+            self.cpu_seconds,
+            self.save_seconds,
+            self.input_bytes,
+            self.output_bytes,
+        )
 
 
 class Driver:
     """One worker in one run, from its joining to its leaving."""
 
     def __init__(
-        self, *, store: Store, archive: Archive, graph: Graph, joined: Joined, bench: Bench
+        self, *, store: Store, archive: Archive, stored: Stored, joined: Joined, bench: Bench
     ) -> None:
         self._store = store
         self._archive = archive
         self._run: RunId = archive.run
-        self._graph = graph
+        self._graph = stored.graph
+        self._has_constants = stored.has_constants
         self._joined = joined
         self._bench = bench
         self._worker = joined.identity.rpartition(":")[0]
@@ -156,7 +176,7 @@ class Driver:
                 raise StoreError(f"the output of {task} is gone: `resume` computes it again")
             if result[:1] == b"{":
                 self._counted.add(at)
-            self._memory.keep(at, self._archive.read(task, result))
+            self._memory.keep(at, self._archive.read(task, result), is_elsewhere=True)
         except _Unusable as error:
             self._unreadable[at] = error
 
@@ -180,17 +200,18 @@ class Driver:
         if error is None:
             size, error = self._keep(at, task, step.attempt, outcome)
         self._bench.end()
-        sample = Sample(
+        ended_at = time.perf_counter()
+        self._ended[at] = _Ended(
             begun,
             loaded_at - start,
             outcome.call_seconds,
             outcome.cpu_seconds,
-            time.perf_counter() - called_at,
-            sum(self._memory[read].size_bytes for read in graph.inputs_at[at]),
+            ended_at - called_at,
+            sum([self._memory[read].size_bytes for read in graph.inputs_at[at]]),
             size,
+            error,
         )
-        self._ended[at] = _Ended(sample, error)
-        return Called(error is None, time.perf_counter() - start, size)
+        return Called(error is None, ended_at - start, size)
 
     def _function(self, at: int) -> Callable[..., Any]:
         place = self._graph.function_at[at]
@@ -205,6 +226,8 @@ class Driver:
         return codec.decode(self._memory[read], name=f"the output of {self._graph.ids[read]}")
 
     def _constants_of(self, at: int) -> dict[str, Any]:
+        if not self._has_constants:
+            return {}
         wanted = constants_of(self._graph.arguments_at[at])
         unknown = [content for content in wanted if content not in self._constants]
         blobs = self._store.constants(self._run, unknown)
@@ -220,14 +243,14 @@ class Driver:
             encoded = settled(codec.encode(value, name=f"the result of {task}"), value)
         except SerialisationError as error:
             return 0, _record(task, attempt, "not-serialisable", error)
-        self._memory.keep(at, encoded)
+        self._memory.keep(at, encoded, is_elsewhere=False)
         return encoded.size_bytes, None
 
     def _not_called(self, step: Call, error: Exception, begun: float) -> Called:
         self._bench.end()
         kind = "not-serialisable" if isinstance(error, SerialisationError) else "input"
         record = _record(self._graph.ids[step.at], step.attempt, kind, error)
-        self._ended[step.at] = _Ended(Sample(begun), record)
+        self._ended[step.at] = _Ended(begun, error=record)
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
@@ -235,7 +258,6 @@ class Driver:
         for record in step.finished:
             at = self._graph.position[record.task]
             if record.held:
-                self._memory.held.add(at)
                 self._counted.add(at)
                 continue
             encoded = self._memory[at]
@@ -243,9 +265,8 @@ class Driver:
             record.result = self._archive.write(
                 record.task, record.attempt, encoded, is_target=record.is_target
             )
-            ended = self._ended[at]
-            saving = ended.sample.save_seconds + time.perf_counter() - start
-            ended.sample = replace(ended.sample, save_seconds=saving)
+            self._memory.saved(at)
+            self._ended[at].save_seconds += time.perf_counter() - start
             if record.result[:1] == b"{" and not record.is_target:
                 record.unread = sum(reader not in batch for reader in record.readers)
                 self._counted.add(at)
@@ -256,7 +277,8 @@ class Driver:
         here = set(positions)
         for at, record in zip(positions, step.finished, strict=True):
             ended = self._ended.pop(at)
-            record.note = done_note(record.task, record.attempt, ended.sample, held=record.held)
+            sample = ended.sample()
+            record.note = done_note(record.task, record.attempt, sample, held=record.held)
             if self._counted:
                 record.reads = [
                     graph.ids[i]

@@ -14,13 +14,12 @@ _ENTRY_BYTES = 200
 
 
 class Memory:
-    """Outputs by position, the oldest forgotten first; what must stay is held apart."""
+    """Outputs by position, the oldest forgotten first; what is nowhere else stays."""
 
     def __init__(self) -> None:
         self._kept: dict[int, Encoded] = {}
         self._bytes = 0
-        self.held: set[int] = set()
-        """Outputs that are nowhere else."""
+        self._only_here: set[int] = set()
 
     def __contains__(self, at: int) -> bool:
         return at in self._kept
@@ -28,20 +27,27 @@ class Memory:
     def __getitem__(self, at: int) -> Encoded:
         return self._kept[at]
 
-    def keep(self, at: int, encoded: Encoded) -> None:
+    def keep(self, at: int, encoded: Encoded, *, is_elsewhere: bool) -> None:
         self.forget(at)
         self._kept[at] = encoded
         self._bytes += encoded.size_bytes + _ENTRY_BYTES
+        if not is_elsewhere:
+            self._only_here.add(at)
+
+    def saved(self, at: int) -> None:
+        """It is elsewhere too from now on."""
+        self._only_here.discard(at)
 
     def forget(self, at: int) -> None:
         encoded = self._kept.pop(at, None)
         if encoded is not None:
             self._bytes -= encoded.size_bytes + _ENTRY_BYTES
+            self._only_here.discard(at)
 
     def make_room(self, needed: Iterable[int]) -> None:
         if self._bytes <= MOST_BYTES:
             return
-        stays = self.held.union(needed)
+        stays = self._only_here.union(needed)
         for at in [at for at in self._kept if at not in stays]:
             self.forget(at)
             if self._bytes <= MOST_BYTES:

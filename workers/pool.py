@@ -245,15 +245,18 @@ class Pool:
 
     def _end(self, store: Store) -> None:
         """Be seen no more, then stop the workers; what they were doing goes back to its runs."""
+        is_there = self._away_since is None  # or else we would wait for it here
         with suppress(StoreError):
-            self._show(store, ttl_seconds=0)
+            if is_there:
+                self._show(store, ttl_seconds=0)
         if self._terms.is_shared:
             self._files.forget_wanted()
         reports = list(self._template.reports())
         self._template.close()
         self._supervisor.end(reports=reports)
         with suppress(StoreError):
-            self._supervisor.settle()
+            if is_there:
+                self._supervisor.settle()
 
 
 def _listen_to_signals() -> int:

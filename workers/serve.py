@@ -93,7 +93,7 @@ class Desk:
         driver = Driver(
             store=self._store,
             archive=Archive(self._store, self._signer, request.run, folder),
-            graph=stored.graph,
+            stored=stored,
             joined=joined,
             bench=self._bench,
         )

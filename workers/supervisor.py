@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-import psutil
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
@@ -18,6 +15,7 @@ from wfnb.storage import Ask, Identity, RunId, Store
 from wfnb.workers.capture import last_words, left_over, size_of
 from wfnb.workers.cell import Cell, CellView
 from wfnb.workers.template import Born, Died
+from wfnb.workers.verdicts import Sentence, how, lost, resident_bytes, timeout_of, too_much
 
 STALE_EXIT = 64
 """A worker's own wish to be forked anew: what it has imported is out of date."""
@@ -34,17 +32,6 @@ class Children(Protocol):
     def kill(self, slot: int, pid: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """Why a worker is being killed, and for which attempt. Without a kind, nobody is to blame."""
-
-    kind: str = ""
-    task: str = ""
-    attempt: int = 0
-    type: str = ""
-    message: str = ""
-
-
 @dataclass(slots=True)
 class Slot:
     """A place for one worker after another."""
@@ -52,7 +39,7 @@ class Slot:
     cell: Cell
     log: int
     pid: int = 0
-    """0 while there is no worker."""
+    """0 while there is no worker, -1 from when one is ordered until it is there."""
     born_at: float = 0.0
     fork_at: float | None = None
     quick_deaths: int = 0
@@ -60,7 +47,7 @@ class Slot:
     doubted: tuple[str, float] | None = None
     """Identity whose beat was refused, and when."""
     peak_bytes: int = 0
-    peak_of: tuple[str, int] = ("", 0)
+    peak_of: tuple[str, str, int] = ("", "", 0)
     heard: int = 0
     """Up to where the pool's log has what idle workers say."""
 
@@ -102,14 +89,14 @@ class Supervisor:
         for number, slot in enumerate(self._slots):
             if slot.fork_at is not None and now >= slot.fork_at and not slot.pid:
                 self._fork(number)
-            if not slot.pid:
+            if slot.pid <= 0:
                 continue
             view = slot.cell.view()
             if not view.task or slot.sentence:
                 continue
             if view.deadline is not None:
                 deadlines.append(view.deadline)
-            sentence = _timeout(view, now) or self._memory(slot, view, whole_family=False)
+            sentence = timeout_of(view, now) or self._memory(slot, view, whole_family=False)
             if sentence:
                 self._kill(number, sentence)
         return min(deadlines, default=None)
@@ -120,7 +107,7 @@ class Supervisor:
             view = slot.cell.view()
             if not view.run:
                 _listen(slot, view)
-            if not slot.pid or not view.run or slot.sentence:
+            if slot.pid <= 0 or not view.run or slot.sentence:
                 continue
             sentence = self._memory(slot, view, whole_family=True)
             if sentence:
@@ -131,7 +118,12 @@ class Supervisor:
     def beat_doubted(self, now: float) -> None:
         """Look again at workers whose beat was refused: they may have been leaving just then."""
         for number, slot in enumerate(self._slots):
-            if slot.doubted and now - slot.doubted[1] >= SECOND_LOOK_SECONDS and not slot.sentence:
+            if (
+                slot.pid > 0
+                and slot.doubted
+                and now - slot.doubted[1] >= SECOND_LOOK_SECONDS
+                and not slot.sentence
+            ):
                 view = slot.cell.view()
                 if view.identity == slot.doubted[0]:
                     self._beat_one(number, slot, view, now)
@@ -160,10 +152,7 @@ class Supervisor:
 
     def joins(self) -> int:
         """Grows with every run that a worker enters."""
-        return sum(slot.cell.view().joins for slot in self._slots)
-
-    def is_doubting(self) -> bool:
-        return any(slot.doubted for slot in self._slots)
+        return sum(slot.cell.view().joins for slot in self._slots if slot.pid)
 
     def end(self, *, reports: Iterable[Born | Died] = ()) -> None:
         """The pool goes: its workers are dead or about to be, and nobody is to blame."""
@@ -177,7 +166,7 @@ class Supervisor:
 
     def _fork(self, number: int) -> None:
         self._slots[number].fork_at = None
-        self._slots[number].pid = -1  # ordered; Born brings the number
+        self._slots[number].pid = -1
         self._children.fork(number)
 
     def _kill(self, number: int, sentence: Sentence) -> None:
@@ -198,17 +187,13 @@ class Supervisor:
         if view.memory_bytes is None or not view.task:
             return None
         found = resident_bytes(slot.pid, whole_family=whole_family)
-        if slot.peak_of != (view.task, view.attempt):
-            slot.peak_of, slot.peak_bytes = (view.task, view.attempt), 0
+        task = (view.run, view.task, view.attempt)
+        if slot.peak_of != task:
+            slot.peak_of, slot.peak_bytes = task, 0
         slot.peak_bytes = max(slot.peak_bytes, found)
         if found <= view.memory_bytes:
             return None
-        message = (
-            f"{view.task} used {slot.peak_bytes / 1e6:,.1f} MB and its limit is "
-            f"{view.memory_bytes / 1e6:,.1f} MB: give it more, "
-            "@task(resources=Resources(memory=...))"
-        )
-        return Sentence("memory", view.task, view.attempt, "MemoryLimitExceeded", message)
+        return too_much(view, slot.peak_bytes)
 
     def _bury(self, slot: Slot, death: Died) -> None:
         if slot.pid not in (death.pid, -1):
@@ -233,42 +218,11 @@ class Supervisor:
         return now + min(SLOWEST_FORK_SECONDS, 0.1 * 2.0**slot.quick_deaths)
 
 
-def how(code: int) -> str:
-    """An exit code or signal in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
-    hints = {
-        "SIGKILL": ", from outside wfnb: perhaps the machine ran out of memory",
-        "SIGSEGV": ", a crash in compiled code",
-    }
-    return f"{name}{hints.get(name, '')}"
-
-
 def say(text: str) -> None:
     """To the pool's log."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     sys.stderr.write(f"{stamp} {text.rstrip()}\n")
     sys.stderr.flush()
-
-
-def resident_bytes(pid: int, *, whole_family: bool) -> int:
-    """Of a process, and of its descendants too, whose search takes some milliseconds."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *(process.children(recursive=True) if whole_family else ())]
-    except psutil.Error:
-        return 0
-    total: int = 0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
 
 
 def _listen(slot: Slot, view: CellView) -> None:
@@ -280,30 +234,13 @@ def _listen(slot: Slot, view: CellView) -> None:
         say(f"worker {view.pid}: {last_words(slot.log, begin)}")
 
 
-def _timeout(view: CellView, now: float) -> Sentence | None:
-    if view.deadline is None or now < view.deadline:
-        return None
-    limit = view.deadline - view.started
-    message = (
-        f"{view.task} was stopped at its time limit of {limit:g} s: give it longer, "
-        "@task(timeout=...)"
-    )
-    return Sentence("timeout", view.task, view.attempt, "TimeLimitExceeded", message)
-
-
 def _record(slot: Slot, view: CellView, sentence: Sentence | None, code: int) -> ErrorRecord | None:
     """None when nobody is to blame: between tasks, or killed for a task that was over by then."""
     if not view.task or code == STALE_EXIT:
         return None
     if sentence is None:
-        sentence = Sentence(
-            "lost",
-            view.task,
-            view.attempt,
-            "WorkerLost",
-            f"the worker died while it ran {view.task}: {how(code)}",
-        )
-    if not sentence.kind or (sentence.task, sentence.attempt) != (view.task, view.attempt):
+        sentence = lost(view, code)
+    if not sentence.kind or not sentence.fits(view):
         return None
     return ErrorRecord(
         task=view.task,

@@ -128,7 +128,8 @@ def test_a_task_that_takes_too_much_memory_is_stopped(session: Session) -> None:
 def test_a_task_that_kills_its_worker_is_tried_elsewhere_and_then_fails(session: Session) -> None:
     @task
     def deadly() -> None:
-        print("last words", flush=True)
+        sys.stdout.write("last words")
+        sys.stdout.flush()
         os._exit(11)
 
     run = session.start(total(divide(1, 2)), deadly())
@@ -161,13 +162,13 @@ def test_a_result_that_cannot_travel_is_an_error_of_its_task(session: Session) -
 
 
 def test_an_exception_that_cannot_be_pickled_is_told_all_the_same(session: Session) -> None:
-    class Odd(Exception):
+    class OddError(Exception):
         def __init__(self, code: int, *, hint: str) -> None:
             super().__init__(f"code {code}, {hint}")
 
     @task
     def odd() -> None:
-        raise Odd(7, hint="no hint")
+        raise OddError(7, hint="no hint")
 
     run = session.start(odd())
     with pytest.raises(TaskError, match="code 7, no hint"):

@@ -27,10 +27,9 @@ __all__ = ["session"]
 @task
 def gate(path: str) -> str:
     """Wait for a file, and tell what is in it."""
-    while not os.path.exists(path):
+    while not Path(path).exists():
         time.sleep(0.01)
-    with open(path) as file:
-        return file.read()
+    return Path(path).read_text()
 
 
 @task

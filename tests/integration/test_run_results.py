@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import threading
 from collections import namedtuple
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def test_a_long_chain_runs_without_recursion(session: Session) -> None:
 def test_what_a_task_prints_is_in_its_log(session: Session) -> None:
     @task
     def talk() -> None:
-        print("from python")
+        sys.stdout.write("from python\n")
         os.write(2, b"from below\n")
         subprocess.run(["echo", "from a child"], check=True)
 

@@ -49,6 +49,7 @@ class Stored:
     home: Home
     queue_at: Sequence[str] | None
     """Each task's queue; None where one serves all."""
+    has_constants: bool
 
 
 def dump_graph(
@@ -73,6 +74,7 @@ def dump_graph(
         codec.pack(_encode_arguments(graph, arguments)),
         queue_at,
         astuple(Home.here()),
+        bool(constants.found),
     )
     payload = codec.pack(codec.encode(shape))
     return Dumped(signer.seal(payload, f"graph:{run}"), constants.found)
@@ -81,9 +83,10 @@ def dump_graph(
 def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     """The graph of a run. Functions and arguments, which are the user's, load when first used."""
     payload = codec.unpack(signer.open(blob, f"graph:{run}"))
-    functions, blobs, function_at, inputs_at, targets, names, arguments, queue_at, home = (
-        codec.decode(payload)
+    functions, blobs, function_at, inputs_at, targets, names, arguments, *about = codec.decode(
+        payload
     )
+    queue_at, home, has_constants = about
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
     graph = Graph(
@@ -98,7 +101,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
         targets=tuple(ids[at] for at in targets),
         names=names,
     )
-    return Stored(graph, Home(*home), queue_at)
+    return Stored(graph, Home(*home), queue_at, has_constants)
 
 
 def load_constant(blob: bytes, signer: Signer, content: str) -> codec.Encoded:

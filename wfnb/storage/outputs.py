@@ -7,7 +7,6 @@ import mmap
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -26,6 +25,7 @@ CHUNK_BYTES = 512 * 1024
 MOST_BYTES = 2 << 30
 _ATTEMPT = Struct("<BI")
 _INLINE = 1
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Archive:
         self.shared_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.shared_folder / f"{attempt}-{secrets.token_hex(8)}"
         try:
-            with path.open("xb", buffering=0, opener=_private) as file:
+            with os.fdopen(os.open(path, _NEW_FILE, 0o600), "wb", buffering=0) as file:
                 for part in (encoded.stream, *encoded.buffers):
                     _write_all(file.fileno(), part)
                     file.seek(_aligned(file.tell()))
@@ -173,19 +173,7 @@ def _aligned(position: int) -> int:
     return position + -position % 64
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
 def _write_all(descriptor: int, part: codec.BytesLike) -> None:
     left = memoryview(part).cast("B")
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def encoded_sizes(results: Sequence[bytes]) -> int:
-    """Bytes of outputs, as far as their results tell."""
-    return sum(
-        sum(json.loads(result)["sizes"]) if result[:1] == b"{" else len(result)
-        for result in results
-    )

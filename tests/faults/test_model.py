@@ -1,0 +1,416 @@
+"""The store on Redis does what the one in memory does, whatever happens in whatever order.
+
+Every verb, by workers alive, dead and given up, with lost replies, against both stores at once.
+After each step both must look the same, and what keeps a run from hanging must hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.redis_server import REDIS_6, REDIS_7
+from tests.storing import (
+    POOL,
+    QUEUE,
+    RUN,
+    Shape,
+    Stored,
+    StoredInMemory,
+    StoredInRedis,
+    Worker,
+    error,
+    finished,
+    pointer,
+)
+from wfnb.events import START
+from wfnb.storage import Ask, Claim, Finished, Policy, Reply
+
+NAMES = "abcdefg"
+POLICIES = st.sampled_from(
+    [
+        None,
+        Policy(retries=1),
+        Policy(retries=2, retry_delay_seconds=600),
+        Policy(on_worker_lost="fail"),
+    ]
+)
+#: Their second answer says what the second call did, which is nothing.
+COUNTING = ("reap", "abandon")
+
+
+@st.composite
+def shapes(draw: Any) -> Shape:
+    names = NAMES[: draw(st.integers(1, len(NAMES)))]
+    inputs = {
+        name: sorted(draw(st.sets(st.sampled_from(names[:i]), max_size=3))) if i else []
+        for i, name in enumerate(names)
+    }
+    queues = {name: draw(st.sampled_from([QUEUE, "@w1", "@w1", "@w2"])) for name in names}
+    return Shape(inputs, {name: queue for name, queue in queues.items() if queue != QUEUE})
+
+
+class Twice(StoredInRedis):
+    """Each call's first reply gets lost, and the connection repeats it."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        scripts = self.store._scripts
+        once = scripts.call
+
+        def twice(verb: str, prefix: str, *args: Any) -> Any:
+            first = once(verb, prefix, *args)
+            again = once(verb, prefix, *args)
+            if verb in ("claim", "complete"):  # inputs need not come along again
+                assert first[:2] + first[3:] == again[:2] + again[3:]
+            elif verb not in COUNTING:
+                assert first == again, verb
+            return first
+
+        scripts.call = twice
+
+
+class Runs(RuleBasedStateMachine):
+    client: Any
+
+    @initialize(
+        shape=shapes(),
+        limit=st.integers(1, 3),
+        policies=st.lists(POLICIES, min_size=len(NAMES), max_size=len(NAMES)),
+        loses_replies=st.booleans(),
+    )
+    def open(
+        self, shape: Shape, limit: int, policies: list[Policy | None], loses_replies: bool
+    ) -> None:
+        self.client.flushdb()
+        self.shape = shape
+        self.memory = StoredInMemory()
+        self.redis = (Twice if loses_replies else StoredInRedis)(self.client)
+        self.workers: list[Worker] = []
+        self.last_calls: list[tuple[Worker, list[Finished] | None, Ask]] = []
+        self.counted: set[str] = set()
+        self.done: set[str] = set()
+        self.last_event = {self.memory: START, self.redis: START}
+        self.nonces = 0
+        given = dict(zip(NAMES, policies, strict=True))
+        kept = {task: policy for task in shape.inputs if (policy := given[task])}
+        opening = shape.opening(limit=limit, policies=kept)
+        self.both(lambda stored: stored.store.open_run(opening))
+
+    # What both stores are asked
+
+    def both(self, call: Any) -> Any:
+        expected, found = call(self.memory), call(self.redis)
+        assert found == expected
+        return found
+
+    def ask(self, worker: Worker, **words: Any) -> Ask:
+        self.nonces += 1
+        return worker.ask(nonce=f"n{self.nonces}", **words)
+
+    def worker(self, data: Any) -> Worker:
+        return data.draw(st.sampled_from(self.workers), label="worker")
+
+    def claims(self, worker: Worker, data: Any) -> list[Claim]:
+        """Mostly what it has, sometimes what it had."""
+        mine = self.ledger.claims.get(worker.identity, {})
+        current = [Claim(task, attempt) for task, attempt in mine.items()]
+        pool = data.draw(st.sampled_from([current, current, current, worker.mine]))
+        if not pool:
+            return []
+        return data.draw(st.lists(st.sampled_from(pool), max_size=3, unique=True))
+
+    @property
+    def ledger(self) -> Any:
+        return self.memory.memory._runs[RUN]
+
+    # What workers do
+
+    @rule(data=st.data(), fate=st.sampled_from(["join", "join", "join", "join again", "lost"]))
+    def launch(self, data: Any, fate: str) -> None:
+        request = self.both(lambda stored: stored.store.take_request([POOL], block_seconds=0))
+        if request is None or fate == "lost":
+            return
+        label = data.draw(st.sampled_from(["host:1", "host:2", "host:3"]))
+        joined = self.both(lambda stored: stored.store.join(request, label))
+        if fate == "join again":
+            self.both(lambda stored: stored.store.join(request, label))
+            self.both(lambda stored: stored.store.join(request, "host:4"))
+        if joined:
+            self.workers.append(Worker(self.memory.store, joined))
+
+    def call(self, worker: Worker, items: list[Finished] | None, ask: Ask) -> Reply:
+        def answer(stored: Stored) -> Reply:
+            if items is None:
+                return stored.store.claim(RUN, ask)
+            return stored.store.complete(RUN, items, ask)
+
+        return self.both(answer)
+
+    def new_call(self, worker: Worker, items: list[Finished] | None, data: Any) -> Reply:
+        tasks = st.sampled_from([*self.shape.inputs])
+        ask = self.ask(
+            worker,
+            want=data.draw(st.integers(0, 3), label="want"),
+            stay=worker.joined.queue != QUEUE and data.draw(st.booleans(), label="stay"),
+            prefer=data.draw(st.lists(tasks, max_size=2), label="prefer"),
+            hints={task: " ".join(ins) for task, ins in self.shape.inputs.items() if ins},
+        )
+        reply = self.call(worker, items, ask)
+        worker.mine += reply.claims
+        self.last_calls = [(worker, items, ask), *self.last_calls[:3]]
+        return reply
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data())
+    def claim(self, data: Any) -> None:
+        self.new_call(self.worker(data), None, data)
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), becomes=st.booleans(), doubles=st.sampled_from([False] * 5 + [True]))
+    def complete(self, data: Any, becomes: bool, doubles: bool) -> None:
+        worker = self.worker(data)
+        items = [self.item(c.task, c.attempt, worker, data) for c in self.claims(worker, data)]
+        if becomes:
+            self.add_became(items, worker, data)
+        if doubles and items:
+            items.append(items[0])
+        reply = self.new_call(worker, items, data)
+        for item in items:
+            if reply.status != "stop" and item.task not in reply.refused:
+                (self.counted.add if item.unread else self.counted.discard)(item.task)
+
+    def add_became(self, items: list[Finished], worker: Worker, data: Any) -> None:
+        left = dict(self.ledger.missing)
+        for item in items:
+            for reader in item.readers:
+                left[reader] = left.get(reader, 1) - 1
+                mine = self.shape.queue_of(reader) == worker.joined.queue
+                if mine and left[reader] == 0 and data.draw(st.booleans(), label=f"be {reader}"):
+                    items.append(self.item(reader, 1, worker, data, became=True))
+
+    def item(self, task: str, attempt: int, worker: Worker, data: Any, **words: Any) -> Finished:
+        readers = self.shape.readers(task)
+        mine = worker.joined.queue
+        may_hold = mine != QUEUE and readers and {self.shape.queue_of(r) for r in readers} == {mine}
+        if may_hold and data.draw(st.booleans(), label="held"):
+            words |= {"held": True, "unread": len(readers), "result": None}
+        elif data.draw(st.booleans(), label="big"):
+            name, at = f"{task}:{attempt}", data.draw(st.sampled_from(["chunks", "file"]))
+            self.both(lambda stored: stored.store.put(RUN, name, [b"x"]))
+            words |= {"result": pointer(name, at=at), "unread": len(readers)}
+        words["reads"] = [i for i in self.shape.inputs[task] if i in self.counted]
+        words["is_target"] = not readers
+        return finished(self.shape, task, attempt, **words)
+
+    @precondition(lambda self: self.last_calls)
+    @rule(data=st.data())
+    def ask_again(self, data: Any) -> None:
+        """Only the very last call of each worker can have lost its reply."""
+        worker, items, ask = data.draw(st.sampled_from(self.last_calls))
+        if ask is next(ask for known, _, ask in self.last_calls if known is worker):
+            before = self.memory.store.snapshot(RUN)
+            self.call(worker, items, ask)
+            assert self.memory.store.snapshot(RUN) == before
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data())
+    def fail(self, data: Any) -> None:
+        worker = self.worker(data)
+        ask = self.ask(worker)
+        for claim in self.claims(worker, data)[:1]:
+            record = error(claim.task, claim.attempt)
+            self.both(lambda stored, record=record: stored.store.fail(RUN, ask, record))
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data())
+    def release(self, data: Any) -> None:
+        worker = self.worker(data)
+        ask, claims = self.ask(worker), self.claims(worker, data)
+        self.both(lambda stored: stored.store.release(RUN, ask, claims))
+
+    # What befalls them
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), blames=st.sampled_from(["nobody", "its own", "any"]))
+    def abandon(self, data: Any, blames: str) -> None:
+        worker, record = self.worker(data), None
+        if blames == "its own" and (claims := self.claims(worker, data)):
+            record = error(claims[0].task, claims[0].attempt, kind="lost")
+        elif blames == "any":
+            task = data.draw(st.sampled_from([*self.shape.inputs]))
+            record = error(task, self.ledger.attempts.get(task, 0) + 1, kind="lost")
+        self.both(lambda stored: stored.store.abandon(RUN, worker.identity, record))
+
+    @rule(data=st.data(), what=st.sampled_from(["leases", "retries", "launches", "nothing"]))
+    def time_passes(self, data: Any, what: str) -> None:
+        for stored in (self.memory, self.redis):
+            if what == "leases":
+                stored.expire_leases()
+            if what == "retries":
+                stored.make_retries_due()
+            if what == "launches":
+                stored.make_launches_overdue()
+        for worker in self.workers:
+            if what == "leases" and data.draw(st.booleans(), label=f"{worker.identity} beats"):
+                self.both(lambda stored, i=worker.identity: stored.store.beat(RUN, i))
+        self.both(lambda stored: replace(stored.store.reap(RUN), next_due_seconds=None))
+
+    @rule(really=st.sampled_from([False] * 4 + [True]))
+    def cancel(self, really: bool) -> None:
+        if really:
+            self.both(lambda stored: stored.store.cancel(RUN))
+
+    @precondition(lambda self: self.ledger.status != "running")
+    @rule()
+    def resume(self) -> None:
+        run = self.memory.store.snapshot(RUN)
+        has = self.memory.store.pointers(RUN)
+        kept = {t: s for t, s in run.states.items() if s == "done" and t in has}
+        seed = self.shape.seed(kept)
+        seed = replace(seed, forget=[t for t in run.states if t not in kept])
+        self.both(lambda stored: stored.store.resume(RUN, run.generation, seed))
+        self.both(lambda stored: stored.store.resume(RUN, run.generation, seed))
+        self.counted.clear()
+        self.done = set(kept)
+
+    # What always holds
+
+    @invariant()
+    def both_look_the_same(self) -> None:
+        def looks(stored: Stored) -> Any:
+            store, run = stored.store, stored.store.snapshot(RUN)
+            counts = {name: run.about[name] for name in ("active", "done", "failed")}
+            errors = {
+                task: [replace(record, at_seconds=0.0) for record in records]
+                for task, records in store.errors(RUN).items()
+            }
+            events = store.events(RUN, self.last_event[stored])
+            self.last_event[stored] = events[-1][0] if events else self.last_event[stored]
+            assert self.last_event[stored] == run.last_event
+            told = [plain(entry) for _, entry in events]
+            return run.status, run.generation, run.states, counts, errors, told, store.pointers(RUN)
+
+        self.both(looks)
+        self.both(lambda stored: stored.chunk_names())
+
+    @invariant()
+    def the_counters_are_right(self) -> None:
+        if self.ledger.status == "running":
+            assert self.both(lambda stored: stored.store.audit(RUN)) == {}
+            assert self.both(lambda stored: stored.crew()) == {}
+
+    @invariant()
+    def what_is_running_is_claimed_once_by_somebody_alive(self) -> None:
+        run = self.ledger
+        running = [t for t, s in run.state.items() if s.startswith("running")]
+        claimed = [t for i in run.leases for t in run.claims.get(i, {})]
+        if run.status == "running":
+            assert sorted(claimed) == sorted(running)
+
+    @invariant()
+    def what_is_done_stays_done(self) -> None:
+        done = {task for task, state in self.ledger.state.items() if state == "done"}
+        assert self.done <= done
+        self.done = done
+
+    @invariant()
+    def a_waiting_task_misses_as_many_inputs_as_are_not_done(self) -> None:
+        run = self.ledger
+        if run.status != "running":
+            return
+        found = self.client.hgetall(f"wfnb:{RUN}:missing")
+        for task, inputs in self.shape.inputs.items():
+            if task not in run.state:
+                real = sum(run.state.get(i) not in ("done", "held") for i in inputs)
+                assert int(found.get(task.encode(), 1)) == run.missing.get(task, 1) == real
+
+    @invariant()
+    def whatever_is_ready_has_somebody_who_may_take_it(self) -> None:
+        run = self.ledger
+        if run.status != "running":
+            return
+        assert run.active > 0
+        for task, state in run.state.items():
+            queue = self.shape.queue_of(task)
+            if state == "queued":
+                assert any(task == entry[0] for entry in run.ready[queue])
+                assert run.alive[queue] + run.asked_for[queue] > 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "shape"):
+            self.work_off()
+            self.redis.store.drop(RUN)
+            assert self.redis.is_empty()
+
+    def work_off(self) -> None:
+        """Everybody dies, others come: the run ends."""
+        for _ in range(200):
+            if self.ledger.status != "running":
+                break
+            for stored in (self.memory, self.redis):
+                stored.expire_leases()
+                stored.make_retries_due()
+                stored.make_launches_overdue()
+            self.both(lambda stored: replace(stored.store.reap(RUN), next_due_seconds=None))
+            request = self.both(lambda stored: stored.store.take_request([POOL], block_seconds=0))
+            joined = request and self.both(lambda s, r=request: s.store.join(r, "last"))
+            if joined:
+                self.work_with(Worker(self.memory.store, joined))
+            self.both_look_the_same()
+        assert self.ledger.status in ("done", "failed", "cancelled")
+        states = Counter(self.ledger.state.values())
+        assert (self.ledger.status == "done") == (states["done"] == len(self.shape.inputs))
+
+    def work_with(self, worker: Worker) -> None:
+        reply = self.call(worker, None, self.ask(worker))
+        while reply.claims:
+            items = [finished(self.shape, c.task, c.attempt) for c in reply.claims]
+            reply = self.call(worker, items, self.ask(worker))
+
+
+def plain(entry: bytes) -> dict[str, Any]:
+    """Without its time, and tasks that ended together in any order."""
+    note = json.loads(entry, object_pairs_hook=without_doubles)
+    note.pop("at")
+    for name in ("failed", "returned"):
+        note[name] = sorted(note.get(name, []))
+    return note
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs), "a part of an entry hides another"
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("version", [REDIS_6, REDIS_7])
+def test_redis_and_memory_agree_on_every_history(redis_servers, version):
+    client = redis_servers(version).client()
+    examples = int(os.getenv("WFNB_MODEL_EXAMPLES", "60"))
+    machine = type("Runs", (Runs,), {"client": client})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=bool(os.getenv("CI")),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    client.close()
