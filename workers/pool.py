@@ -20,7 +20,8 @@ from typing import NoReturn
 
 from wfnb.errors import StoreError
 from wfnb.storage import Store, address, embedded
-from wfnb.storage.stores import connect_store
+from wfnb.storage.connection import connect
+from wfnb.storage.redis import RedisStore
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import Cell, make_cells
 from wfnb.workers.poolfiles import PoolFiles, files_of
@@ -37,6 +38,8 @@ REAP_SECONDS = 1.0
 SHORTEST_REAP_SECONDS = 0.05
 AWAY_SECONDS = 600.0
 """How long a store may be away before its pool gives up."""
+PATIENCE_SECONDS = 1.0
+"""Of one command: limits and signals must not wait for a store that is away."""
 SLOWEST_RETRY_SECONDS = 5.0
 EMBEDDED_UNUSED_SECONDS = 900.0
 
@@ -134,8 +137,10 @@ class Pool:
             return 1
         self._supervisor = Supervisor(store, self._slots, self._template)
         try:
-            while not self._signal and not self._is_over():
+            while not self._is_over():
                 self._wait(self._pause())
+                if self._signal:
+                    break
                 self._step(store)
             return 0
         finally:
@@ -147,7 +152,8 @@ class Pool:
         deadline = time.monotonic() + AWAY_SECONDS
         while not self._signal and time.monotonic() < deadline:
             try:
-                return connect_store(self._terms.store_url)
+                place = address.parse(self._terms.store_url)
+                return RedisStore(connect(place, patience_seconds=PATIENCE_SECONDS))
             except StoreError as error:
                 say(f"the store does not answer yet: {error}")
             self._wait(pause)

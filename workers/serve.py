@@ -15,7 +15,7 @@ from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.script import Role, work
 from wfnb.signing import Signer, load_key
-from wfnb.storage import Joined, Request, RunId, Store
+from wfnb.storage import Joined, Request, RunId, Store, embedded
 from wfnb.storage.address import parse
 from wfnb.storage.graphs import Stored, load_graph
 from wfnb.storage.outputs import Archive, shared_folder
@@ -119,7 +119,7 @@ class Desk:
 def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -> None:
     """The main loop of a worker process. Never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    store = connect_store(store_url)
+    store = connect_store(_address_of(store_url))
     bench = ProcessBench(cell, capture, label)
     signer = Signer(load_key(create=False))
     desk = Desk(store, signer, bench, shares_files=parse(store_url).is_local)
@@ -133,6 +133,11 @@ def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -
                 store.return_request(pool, request)
                 os._exit(REFORK)
             _serve_one(store, desk, request, cell, capture)
+
+
+def _address_of(store_url: str) -> str:
+    """In the private server workers are a user of their own, who may do only what they need."""
+    return embedded.ensure().worker_url if parse(store_url).is_embedded else store_url
 
 
 @contextmanager

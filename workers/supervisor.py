@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wfnb.errors import ErrorRecord
@@ -158,6 +158,8 @@ class Supervisor:
         """The pool goes: its workers are dead or about to be, and nobody is to blame."""
         for report in reports:
             self.note(report)
+        # A whole service may be told to stop at once: workers that went first died of that.
+        self._losses = [replace(loss, record=None) for loss in self._losses]
         for slot in self._slots:
             view = slot.cell.view()
             if slot.pid and view.run:

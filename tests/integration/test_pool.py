@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -33,11 +35,23 @@ def session(redis_server):
 
 
 def end_pool(url):
-    files = files_of(pool_key(url))
-    pid = files.pid()
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: files.pid() is None, description="the pool has ended")
+    """One that a client has just started, and that has not even its lock, too."""
+    key = pool_key(url)
+    family = processes_of(key)
+    for process in family:
+        with suppress(psutil.Error):
+            if process.parent() not in family:
+                process.terminate()
+    wait_until(lambda: not processes_of(key), timeout_seconds=10, description="the pool has ended")
+
+
+def processes_of(key):
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if key in process.cmdline():
+                found.append(process)
+    return found
 
 
 def pool_of(redis_server):
@@ -209,6 +223,25 @@ def test_a_told_pool_stops_and_gives_work_back_unblamed(session, redis_server, t
     end_pool(redis_server.url)
     assert not run.errors
     run.cancel()
+
+
+def test_a_worker_talks_to_the_pools_log_outside_runs_only(session, redis_server):
+    @task
+    def speak():
+        os.write(2, b"inside a run\n")
+
+        def outside():
+            time.sleep(0.2)
+            os.write(2, b"outside a run\n")
+
+        threading.Thread(target=outside).start()
+
+    run = session.start(speak())
+    run.result(PATIENCE_SECONDS)
+    files = files_of(pool_key(redis_server.url))
+    wait_until(lambda: "outside a run" in files.log_tail(), description="it is in the log")
+    assert "inside a run" not in files.log_tail()
+    assert "inside a run" in str(run.log("speak-0"))
 
 
 def test_a_pool_with_too_few_workers_grows(redis_server):

@@ -13,15 +13,15 @@ from wfnb.errors import ErrorRecord
 from wfnb.events import EventId
 from wfnb.graph import TaskId
 from wfnb.storage.records import (
+    LAUNCH_SECONDS,
+    LEASE_SECONDS,
+    MOST_LOSSES,
     Ask,
     Claim,
     Finished,
     Identity,
     Joined,
-    LAUNCH_SECONDS,
-    LEASE_SECONDS,
     Lane,
-    MOST_LOSSES,
     Opening,
     Policy,
     Reaped,
@@ -33,6 +33,9 @@ from wfnb.storage.records import (
 )
 
 __all__ = [
+    "LAUNCH_SECONDS",
+    "LEASE_SECONDS",
+    "MOST_LOSSES",
     "Ask",
     "Choreography",
     "Claim",
@@ -40,11 +43,8 @@ __all__ = [
     "Finished",
     "Identity",
     "Joined",
-    "LAUNCH_SECONDS",
-    "LEASE_SECONDS",
     "Lane",
     "Launches",
-    "MOST_LOSSES",
     "Opening",
     "Outputs",
     "Policy",
@@ -76,7 +76,8 @@ class Choreography(Protocol):
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
         """End the attempt badly; False if it no longer counted. Retries follow the task's policy.
 
-        Of `ask` only identity and generation matter."""
+        Of `ask` only identity and generation matter.
+        """
         ...
 
     def release(self, run: RunId, ask: Ask, tasks: Sequence[Claim]) -> None:
@@ -101,7 +102,8 @@ class Recovery(Protocol):
 
     def abandon(self, run: RunId, identity: Identity, record: ErrorRecord | None) -> Reaped:
         """A worker is known to be dead. `record` blames the task it was executing, if any; the rest
-        of its claims go back uncounted."""
+        of its claims go back uncounted.
+        """
         ...
 
     def cancel(self, run: RunId) -> bool:
@@ -110,7 +112,8 @@ class Recovery(Protocol):
 
     def resume(self, run: RunId, generation: int, seed: Seed) -> int:
         """Start an ended run again under a new generation, which is returned; 0 if it is not the
-        ended generation that the seed was made from."""
+        ended generation that the seed was made from.
+        """
         ...
 
     def audit(self, run: RunId) -> Mapping[str, int]:

@@ -5,18 +5,19 @@ local function is_stale(ask)
     or not redis.call('ZSCORE', k'leases', ask.identity)
 end
 
--- The answer to this very call, if it was given before and its reply got lost.
+-- The answer to this very call, if it was given before and its reply got lost. The nonce stands in
+-- front, so that the rest is only unpacked when it is wanted.
 local function answer_before(ask)
   local last = redis.call('HGET', k'replies', ask.identity)
-  if not last then return nil end
-  last = cjson.decode(last)
-  if last.nonce ~= ask.nonce then return nil end
+  local head = ask.nonce .. ' '
+  if not last or string.sub(last, 1, #head) ~= head then return nil end
+  last = cmsgpack.unpack(string.sub(last, #head + 1))
   return { last.status, last.claims, {}, last.refused, last.dropped }
 end
 
 local function answer(ask, how, claims, hints, refused, dropped)
-  local last = { nonce = ask.nonce, status = how, claims = claims, refused = refused, dropped = dropped }
-  set('replies', ask.identity, cjson.encode(last))
+  local last = { status = how, claims = claims, refused = refused, dropped = dropped }
+  set('replies', ask.identity, ask.nonce .. ' ' .. cmsgpack.pack(last))
   return { how, claims, inputs_of(hints), refused, dropped }
 end
 

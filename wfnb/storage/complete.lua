@@ -1,6 +1,7 @@
 -- complete: take in finished tasks, count down their readers, hand out the next.
--- ARGV: ask as JSON, finished as JSON {items, hints}, then each item's result, '' for none
---   item: [task, attempt, became, held, target, unread, [readers], [reads], note]
+-- ARGV: ask as JSON, finished as JSON {items, hints}, the items' notes one a line, then each item's
+--   result, '' for none
+--   item: [task, attempt, [readers], became, held, target, unread, [reads]], zeros at the end left out
 -- returns status, claims (task, attempt, ...), inputs (task, bytes, ...), refused, dropped
 local ask, work = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local before = answer_before(ask)
@@ -11,11 +12,12 @@ local items, refused, dropped, fresh, is_fresh = work.items, {}, {}, {}, {}
 local missing, touched = {}, {}
 local states, outputs, targets, ended, notes, reads, unread = {}, {}, {}, {}, {}, {}, {}
 local done, active, is_taken = 0, 0, {}
+local ATTEMPT, READERS, BECAME, HELD, TARGET, UNREAD, READS = 2, 3, 4, 5, 6, 7, 8
 
 local function read_missing()
   local seen = {}
   for _, item in ipairs(items) do
-    for _, reader in ipairs(item[7]) do
+    for _, reader in ipairs(item[READERS]) do
       if not seen[reader] then touched[#touched + 1] = reader end
       seen[reader] = true
     end
@@ -35,41 +37,41 @@ local function count_down(readers)
 end
 
 local function keep_output(item, result)
-  if item[4] == 1 then
-    local held = { identity = ask.identity, attempt = item[2], readers = item[7], reads = item[8] }
+  if item[HELD] == 1 then
+    local held = { identity = ask.identity, attempt = item[ATTEMPT], readers = item[READERS], reads = item[READS] or {} }
     set('held', item[1], cjson.encode(held))
   elseif result ~= '' then
-    local into = item[5] == 1 and targets or outputs
+    local into = item[TARGET] == 1 and targets or outputs
     into[#into + 1], into[#into + 2] = item[1], result
     keep_chunks(result)
   end
-  if item[6] > 0 then
+  if (item[UNREAD] or 0) > 0 then
     -- Made again, it may have lost readers that are done: they stand there as a negative count.
-    local read_before = item[2] > 1 and redis.call('HGET', k'unread', item[1]) or 0
-    unread[#unread + 1], unread[#unread + 2] = item[1], item[6] + read_before
+    local read_before = item[ATTEMPT] > 1 and redis.call('HGET', k'unread', item[1]) or 0
+    unread[#unread + 1], unread[#unread + 2] = item[1], item[UNREAD] + read_before
   end
 end
 
-local function accept(item, result)
-  states[#states + 1], states[#states + 2] = item[1], item[4] == 1 and 'held' or 'done'
+local function accept(item, note, result)
+  states[#states + 1], states[#states + 2] = item[1], item[HELD] == 1 and 'held' or 'done'
   done = done + 1
   is_taken[item[1]] = true
-  if item[3] == 1 then is_fresh[item[1]] = nil else
+  if item[BECAME] == 1 then is_fresh[item[1]] = nil else
     ended[#ended + 1] = item[1]
     active = active - 1
   end
-  notes[#notes + 1] = item[9]
-  if item[4] == 0 then reads[#reads + 1] = item[8] end
+  if note ~= '' then notes[#notes + 1] = note end
+  if item[READS] and item[HELD] ~= 1 then reads[#reads + 1] = item[READS] end
   keep_output(item, result)
-  count_down(item[7])
+  count_down(item[READERS])
 end
 
 local function counts(item, state)
   if is_taken[item[1]] then return false end
-  if item[3] == 1 then
+  if item[BECAME] == 1 then
     return is_fresh[item[1]] and redis.call('HEXISTS', k'attempts', item[1]) == 0
   end
-  return state == 'running ' .. item[2]
+  return state == 'running ' .. item[ATTEMPT]
 end
 
 local function write_back()
@@ -85,15 +87,20 @@ local function write_back()
   call_in_parts('HSET', k'values', outputs)
   call_in_parts('HSET', k'results', targets)
   call_in_parts('HSET', k'unread', unread)
-  call_in_parts('HDEL', k('claims:' .. ask.identity), ended)
+  local claims = k('claims:' .. ask.identity)
+  if #ended == redis.call('HLEN', claims) then redis.call('UNLINK', claims) else
+    call_in_parts('HDEL', claims, ended)
+  end
 end
 
 read_missing()
 local tasks, found = {}, {}
 for i, item in ipairs(items) do tasks[i] = item[1] end
 found = get_in_parts(k'state', tasks)
+local next_note = string.gmatch(ARGV[3], '([^\n]*)\n')
 for i, item in ipairs(items) do
-  if counts(item, found[i]) then accept(item, ARGV[i + 2]) else refused[#refused + 1] = item[1] end
+  local note = next_note()
+  if counts(item, found[i]) then accept(item, note, ARGV[i + 3]) else refused[#refused + 1] = item[1] end
 end
 write_back()
 local ready = {}

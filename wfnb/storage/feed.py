@@ -40,9 +40,7 @@ class RedisFeed:
         with translated():
             seconds, micros = self._client.time()
             note = {"at": seconds + micros / 1e6, **json.loads(entry)}
-            self._client.xadd(
-                stream, {"e": json.dumps(note)}, maxlen=MOST_EVENTS, nomkstream=True
-            )
+            self._client.xadd(stream, {"e": json.dumps(note)}, maxlen=MOST_EVENTS, nomkstream=True)
 
     def wait_for_end(self, run: RunId, *, timeout_seconds: float) -> str:
         prefix = keys.prefix(run)
@@ -57,7 +55,7 @@ class RedisFeed:
 
     def errors(self, run: RunId) -> Mapping[TaskId, Sequence[ErrorRecord]]:
         with translated():
-            found = self._client.hgetall(keys.prefix(run) + "errors")
+            found = cast(Any, self._client.hgetall(keys.prefix(run) + "errors"))
         return {
             TaskId(task.decode()): [ErrorRecord(**record) for record in json.loads(records)]
             for task, records in found.items()
@@ -66,7 +64,9 @@ class RedisFeed:
     def append_log(
         self, run: RunId, task: TaskId, attempt: int, text: bytes, *, at: int | None = None
     ) -> None:
-        self._scripts.call("append_log", keys.prefix(run), task, attempt, text, -1 if at is None else at)
+        self._scripts.call(
+            "append_log", keys.prefix(run), task, attempt, text, -1 if at is None else at
+        )
 
     def log(self, run: RunId, task: TaskId, attempt: int | None = None) -> bytes:
         prefix = keys.prefix(run)

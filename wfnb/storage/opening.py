@@ -81,9 +81,7 @@ def load_plan(blob: bytes, graph: Graph, signer: Signer, run: RunId) -> Plan:
     return Plan(graph, placements, words["planner"], tuple(words["notes"]))
 
 
-def seed_to_resume(
-    plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]
-) -> Seed:
+def seed_to_resume(plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]) -> Seed:
     """Run again what the targets need and is not there: unfinished, or finished and not kept."""
     graph = plan.graph
     there = {task for task, pointer in pointers.items() if _is_there(pointer)}
@@ -131,5 +129,3 @@ def _policy(options: Options) -> Policy | None:
         on_worker_lost=options.on_worker_lost,
     )
     return None if policy == Policy() else policy
-
-

@@ -92,9 +92,7 @@ class Archive:
         ]
         name = f"{task}:{attempt}:{secrets.token_hex(4)}"
         self.store.put(self.run, name, chunks)
-        return self._pointer(
-            "chunks", name, attempt, encoded, chunks=len(chunks), mac=mac.hex()
-        )
+        return self._pointer("chunks", name, attempt, encoded, chunks=len(chunks), mac=mac.hex())
 
     def _read_chunks(self, task: TaskId, pointer: dict[str, Any]) -> Encoded:
         chunks = iter(self.store.get(self.run, pointer["name"], pointer["chunks"]))
@@ -149,7 +147,7 @@ class Archive:
 
 def shared_folder(run: RunId) -> Path:
     """Where the big outputs of a run lie on this host: in memory, this user's only."""
-    shared = os.environ.get("WFNB_SHM_DIR") or "/dev/shm"  # noqa: S108
+    shared = os.environ.get("WFNB_SHM_DIR") or "/dev/shm"
     return Path(shared) / f"wfnb-{os.getuid()}" / run
 
 

@@ -30,6 +30,8 @@ local function call_in_parts(command, key, list)
 end
 
 local function get_in_parts(key, list)
+  if #list == 0 then return {} end
+  if #list <= 4000 then return redis.call('HMGET', key, unpack(list)) end
   local found = {}
   for first = 1, #list, 4000 do
     local part = redis.call('HMGET', key, unpack(list, first, math.min(first + 3999, #list)))
