@@ -25,8 +25,8 @@ from wfnb.storage import (
     RunId,
     Seed,
     Store,
+    keys,
 )
-from wfnb.storage import keys
 from wfnb.storage.memory import MemoryStore
 from wfnb.storage.redis import RedisStore
 

@@ -7,14 +7,22 @@ ids are given, and equal calls share one template.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from operator import is_
 from typing import Any, TypeAlias
+
+from wfnb.errors import CallError
 
 Arguments: TypeAlias = (
     tuple[()] | tuple[tuple[Any, ...]] | tuple[tuple[Any, ...], Mapping[str, Any]]
 )
 """() means: the inputs, in order, as positional arguments. Else (args,) or (args, kwargs)."""
+
+ATOMS: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
+"""Nobody can change these, and nothing lies inside."""
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+_MOST_COPIED = 1024
 
 
 class Output:
@@ -34,7 +42,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """An argument that holds outputs somewhere inside."""
+    """An argument that holds outputs or large constants somewhere inside."""
 
     template: Any
 
@@ -46,106 +54,197 @@ class Constant:
     content: str
 
 
-_known_outputs: list[Output] = [Output(position) for position in range(64)]
+_FROZEN: frozenset[type] = ATOMS | {Output, Constant}
+_known_outputs: dict[int, Output] = {}
 
 
 def output_at(position: int) -> Output:
     """One shared object a position, which pickle then writes once a graph."""
-    while position >= len(_known_outputs):
-        _known_outputs.append(Output(len(_known_outputs)))
-    return _known_outputs[position]
+    known = _known_outputs.get(position)
+    return known or _known_outputs.setdefault(position, Output(position))
 
 
 def fill(
     arguments: Arguments, outputs: Sequence[Any], constants: Mapping[str, Any]
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """The positional and keyword arguments of one call."""
+    """The positional and keyword arguments of one call.
+
+    Raises CallError where an output does not fit in, as a list does not into a set.
+    """
     if not arguments:
         return outputs, {}
-    args = [_filled(value, outputs, constants) for value in arguments[0]]
+
+    def value_of(part: Any) -> Any:
+        kind = type(part)
+        if kind is Output:
+            return outputs[part.position]
+        return constants[part.content] if kind is Constant else part
+
+    args = [_filled(value, value_of) for value in arguments[0]]
     if len(arguments) == 1:
         return args, {}
-    return args, {
-        name: _filled(value, outputs, constants) for name, value in arguments[1].items()
-    }
+    return args, {name: _filled(value, value_of) for name, value in arguments[1].items()}
+
+
+def values_of(arguments: Arguments) -> list[Any]:
+    """Positional and keyword arguments as they were written, in one list."""
+    if not arguments:
+        return []
+    return [*arguments[0], *(arguments[1].values() if len(arguments) > 1 else ())]
 
 
 def constants_of(arguments: Arguments) -> list[str]:
-    """The content hashes of the large values this call needs."""
-    if not arguments:
-        return []
-    values = [*arguments[0], *(arguments[1].values() if len(arguments) > 1 else ())]
-    return [value.content for value in values if type(value) is Constant]
+    """The content hashes of the large values this call needs, each once."""
+    found: dict[str, None] = {}
+
+    def note(part: Any) -> Any:
+        if type(part) is Constant:
+            found[part.content] = None
+        return part
+
+    for value in values_of(arguments):
+        replace_deep(value.template if type(value) is Nested else value, note)
+    return list(found)
 
 
-def _filled(value: Any, outputs: Sequence[Any], constants: Mapping[str, Any]) -> Any:
-    kind = type(value)
-    if kind is Output:
-        return outputs[value.position]
-    if kind is Nested:
-        return replace_deep(value.template, Output, lambda hole: outputs[hole.position])
-    if kind is Constant:
-        return constants[value.content]
-    return value
+def is_frozen(arguments: Arguments) -> bool:
+    """Whether no call can change what another is given: cheap, and false if in doubt."""
+    return all(type(value) in _FROZEN or _is_frozen(value) for value in values_of(arguments))
 
 
-def holds(value: Any, kind: type) -> bool:
-    """Whether an instance of `kind` lies anywhere inside; without recursion, cycles are harmless."""
-    to_see, seen = [value], set()
-    while to_see:
-        value = to_see.pop()
-        if isinstance(value, kind):
-            return True
+def replace_deep(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The value with every part changed for which `change` gives something else.
+
+    It is asked from the outside in, and looks no further where it changed something. Containers
+    that keep all their parts are kept; one that is met twice is changed once.
+    """
+    return Replacement(change).of(value)
+
+
+def snapshot(value: Any, change: Callable[[Any], Any]) -> Any:
+    """As `replace_deep`, but lists, dicts and sets of up to 1024 elements are new in any case."""
+    return Replacement(change, copies=True).of(value)
+
+
+class Replacement:
+    """One walk through a value; raises CallError for what cannot be made anew."""
+
+    def __init__(self, change: Callable[[Any], Any], *, copies: bool = False) -> None:
+        self._change = change
+        self._copies = copies
+        self._known: dict[int, tuple[Any, Any]] = {}
+        self._open: dict[int, Any] = {}
+        self._in_cycle: set[int] = set()
+
+    def of(self, value: Any) -> Any:
+        if type(value) in ATOMS:
+            return value
+        changed = self._change(value)
+        if changed is not value or not _has_parts(value):
+            return changed
+        key = id(value)
+        if key in self._known:
+            return self._known[key][1]
+        if key in self._open:
+            self._in_cycle.add(key)
+            return value
+        self._open[key] = value
+        remade = self._remade(value)
+        del self._open[key]
+        if key in self._in_cycle and remade is not value:
+            remade = self._uncopied(value)
+        # Both are kept: an id is only good while its object lives.
+        self._known[key] = (value, remade)
+        return remade
+
+    def _remade(self, value: Any) -> Any:
+        kind = type(value)
+        is_copied = self._copies and kind in _CONTAINERS and len(value) <= _MOST_COPIED
+        if kind in _CONTAINERS and _is_flat(value, ATOMS):
+            return copy.copy(value) if is_copied else value
         parts = _parts(value)
-        if parts is not None and id(value) not in seen:
-            seen.add(id(value))
-            to_see.extend(parts)
-    return False
+        remade = [self.of(part) for part in parts]
+        if all(map(is_, remade, parts)) and not (is_copied and kind in (list, dict, set)):
+            return value
+        return _rebuilt(value, remade)
+
+    def _uncopied(self, value: Any) -> Any:
+        """What holds itself: fine as it is, but nothing in it can be replaced."""
+        if self._copies:
+            return Replacement(self._change).of(value)
+        name = type(value).__name__
+        raise CallError(f"a {name} that holds a task also holds itself: take it out of itself")
 
 
-def replace_deep(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """A copy with every instance of `kind` changed; parts that hold none are kept as they are."""
-    if isinstance(value, kind):
-        return change(value)
-    if not holds(value, kind):
-        return value
-
-    def again(part: Any) -> Any:
-        return replace_deep(part, kind, change)
-
-    if isinstance(value, dict):
-        changed = [(again(key), again(part)) for key, part in value.items()]
-        return _refilled_dict(value, changed)
-    if is_dataclass(value):
-        return _refilled_dataclass(value, again)
-    parts = [again(part) for part in value]
-    if isinstance(value, tuple) and hasattr(value, "_make"):
-        return value._make(parts)
-    return type(value)(parts)
+def _filled(value: Any, value_of: Callable[[Any], Any]) -> Any:
+    return replace_deep(value.template, value_of) if type(value) is Nested else value_of(value)
 
 
-def _parts(value: Any) -> Sequence[Any] | None:
-    """What a container holds; None for anything that is not looked into."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(value)
+def _is_frozen(value: Any) -> bool:
+    kind = type(value)
+    if kind is tuple:
+        return ATOMS.issuperset(map(type, value))
+    if kind is not Nested:
+        return False
+    # A flat container with a hole is made anew for each call.
+    template = value.template
+    return type(template) in _CONTAINERS and _is_flat(template, _FROZEN)
+
+
+def _is_flat(value: Any, kinds: frozenset[type]) -> bool:
+    if not kinds.issuperset(map(type, value)):
+        return False
+    return not isinstance(value, dict) or kinds.issuperset(map(type, value.values()))
+
+
+def _has_parts(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set, frozenset, dict)):
+        return True
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _parts(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, f.name) for f in fields(value) if hasattr(value, f.name)]
-    return None
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    return [getattr(value, name) for name in _names_of_fields(value)]
 
 
-def _refilled_dict(value: dict[Any, Any], items: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    refilled = copy.copy(value)  # keeps the default of a defaultdict, and the order
-    refilled.clear()
-    refilled.update(items)
+def _names_of_fields(value: Any) -> list[str]:
+    """Those that are set: a field without init may not be."""
+    return [field.name for field in fields(value) if hasattr(value, field.name)]
+
+
+def _rebuilt(value: Any, parts: list[Any]) -> Any:
+    try:
+        return _remake(value, parts)
+    except Exception as error:  # a user's container may raise anything
+        message = f"a {type(value).__name__} cannot be made anew for this call: {error}"
+        raise CallError(message) from error
+
+
+def _remake(value: Any, parts: list[Any]) -> Any:
+    kind = type(value)
+    if isinstance(value, dict):
+        half = len(parts) // 2
+        return _refilled_dict(value, zip(parts[:half], parts[half:], strict=True))
+    if isinstance(value, tuple):
+        return value._make(parts) if hasattr(value, "_make") else kind(parts)
+    if isinstance(value, (list, set, frozenset)):
+        return kind(parts)
+    # Field by field: __post_init__ has run once, on what its author wrote, and may not like holes.
+    refilled = copy.copy(value)
+    for name, part in zip(_names_of_fields(value), parts, strict=True):
+        object.__setattr__(refilled, name, part)
     return refilled
 
 
-def _refilled_dataclass(value: Any, again: Callable[[Any], Any]) -> Any:
-    """Field by field: __post_init__ has run once, on what its author wrote, and may not like holes."""
-    refilled = copy.copy(value)
-    for field in fields(value):
-        if hasattr(value, field.name):
-            object.__setattr__(refilled, field.name, again(getattr(value, field.name)))
+def _refilled_dict(value: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    if type(value) is dict:
+        return dict(items)
+    refilled = copy.copy(value)  # keeps the default of a defaultdict
+    refilled.clear()
+    for key, part in items:
+        refilled[key] = part  # not update(): a Counter would count
     return refilled

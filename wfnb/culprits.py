@@ -240,5 +240,7 @@ def _reason(error: Exception) -> str:
 
 
 def _remedy(value: Any) -> str:
+    if type_name(value) == "wfnb.graph.Task":
+        return "pass it to the function as an argument"
     names = {cls.__name__ for cls in type(value).__mro__}
     return next((remedy for kinds, remedy in _REMEDIES if names.intersection(kinds)), _REMEDY)

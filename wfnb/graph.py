@@ -54,6 +54,10 @@ class Task:
     def __repr__(self) -> str:
         return f"<task {self.function.name}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        message = f"{self!r} has no value here: a task is passed as an argument, or inside one"
+        raise TypeError(message)
+
     def __iter__(self) -> Iterator[Any]:
         message = f"{self!r} has not run: pass it to a task whole, or wfnb.run() it and unpack that"
         raise TypeError(message)
@@ -161,7 +165,9 @@ def freeze(targets: Iterable[Task], names: Mapping[int, str] | None = None) -> G
     for target in wanted:
         if not isinstance(target, Task):
             kind = type(target).__name__
-            raise GraphError(f"{target!r} is a {kind}, not a task: call a @task function to make one")
+            raise GraphError(
+                f"{target!r} is a {kind}, not a task: call a @task function to make one"
+            )
     tasks = _with_ancestors(wanted)
     position = {task.serial: at for at, task in enumerate(tasks)}
     functions = {id(task.function): task.function for task in tasks}

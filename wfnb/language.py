@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial, update_wrapper
 from itertools import count
+from operator import is_
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from wfnb.arguments import Arguments, Nested, Output, holds, output_at, replace_deep
+from wfnb.arguments import ATOMS, Arguments, Nested, Output, output_at, snapshot
 from wfnb.errors import CallError, GraphError, OptionError
 from wfnb.graph import Function, Options, Task
 from wfnb.resources import Resources
@@ -21,7 +23,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _serials = count()
-_ATOMS = frozenset({int, str, float, bool, type(None), bytes, complex})
 _IO = re.compile(r"constant|linear|power:\d+(\.\d+)?")
 
 
@@ -39,7 +40,7 @@ running: ContextVar[Attempt | None] = ContextVar("running", default=None)
 
 
 class InWorker:
-    """Whether this whole process runs tasks: threads that a task starts do not inherit `running`."""
+    """Whether this whole process runs tasks: threads of a task do not inherit `running`."""
 
     attempt: Attempt | None = None
 
@@ -53,7 +54,7 @@ class TaskFunction(Generic[P, R]):
     """A function whose calls become tasks."""
 
     def __init__(self, function: Callable[P, R], name: str, options: Options) -> None:
-        update_wrapper(self, function)
+        update_wrapper(self, function, updated=())
         self.function = function
         self.described = Function(name=name, call=function, options=options)
         self._signature = _signature(function)
@@ -70,7 +71,8 @@ class TaskFunction(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """A method: the instance becomes the first argument, and travels with the task."""
-        return self if instance is None else partial(self, instance)
+        call: Callable[..., Task] = self
+        return self if instance is None else partial(call, instance)
 
     def __repr__(self) -> str:
         return f"<task function {self.described.name}>"
@@ -113,7 +115,14 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     `retries` more attempts follow a failed one, the nth after retry_delay * 2**(n-1) seconds;
     an attempt is stopped after `timeout` seconds; `on_worker_lost="fail"` makes it at-most-once;
     `io` tells predictions how output grows with input: "constant", "linear" or "power:k".
+
+    Lists, dicts and sets that a call is given are copied (up to a thousand elements); any other
+    object is read when the run starts: do not change it in between.
     """
+    unknown = options.keys() - _OPTIONS
+    if unknown:
+        known = ", ".join(sorted(_OPTIONS))
+        raise OptionError(f"@task has no option {min(unknown)!r}; it has {known}")
     if function is None:
         return partial(_decorate, **options)
     return _decorate(function, **options)
@@ -134,37 +143,51 @@ def _decorate(
 ) -> TaskFunction[..., Any]:
     if isinstance(function, TaskFunction):
         function = function.function
-    if not callable(function):
-        raise OptionError(f"@task on {function!r}: it must be a function, or anything callable")
-    if isinstance(requirements, str):
-        requirements = (requirements,)
+    _refuse_what_is_no_function(function)
     options = Options(
         retries=_retries(retries),
         retry_delay_seconds=_seconds("retry_delay", retry_delay),
         timeout_seconds=None if timeout is None else _seconds("timeout", timeout, above_zero=True),
         resources=_resources(resources),
-        requirements=tuple(requirements),
-        io=_choice("io", io, io is None or _IO.fullmatch(str(io)), "'constant', 'linear', 'power:2'"),
+        requirements=_requirements(requirements),
+        io=_choice(
+            "io", io, io is None or _IO.fullmatch(str(io)), "'constant', 'linear', 'power:2'"
+        ),
         on_worker_lost=_choice(
             "on_worker_lost", on_worker_lost, on_worker_lost in ("retry", "fail"), "'retry', 'fail'"
         ),
     )
-    return TaskFunction(function, _readable(name or _name_of(function)), options)
+    return TaskFunction(function, _readable(_name_of(function) if name is None else name), options)
 
 
-def _capture(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Arguments, tuple[Task, ...]]:
-    """Put a hole where each task stands; what a task function is given later cannot change the call."""
+_OPTIONS = frozenset(inspect.signature(_decorate).parameters) - {"function"}
+
+
+def _refuse_what_is_no_function(function: Any) -> None:
+    if isinstance(function, (classmethod, staticmethod)):
+        kind = type(function).__name__
+        raise OptionError(f"@task on a {kind}: write @{kind} above @task, not below it")
+    if not callable(function):
+        raise OptionError(f"@task on {function!r}: it must be a function, or anything callable")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        name = _name_of(function)
+        raise OptionError(
+            f"@task on `async def {name}`: a task is called, not awaited; await inside a plain "
+            "function, with asyncio.run"
+        )
+
+
+def _capture(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Arguments, tuple[Task, ...]]:
+    """Put a hole where each task stands."""
     inputs: dict[Task, Output] = {}
-    template = [value if type(value) in _ATOMS else _holed(value, inputs) for value in args]
+    template = [value if type(value) in ATOMS else _holed(value, inputs) for value in args]
     if kwargs:
         named = {
-            name: value if type(value) in _ATOMS else _holed(value, inputs)
+            name: value if type(value) in ATOMS else _holed(value, inputs)
             for name, value in kwargs.items()
         }
         return (tuple(template), named), tuple(inputs)
-    if len(inputs) == len(args) and template == list(inputs.values()):
+    if len(inputs) == len(args) and all(map(is_, template, inputs.values())):
         return (), tuple(inputs)
     return (tuple(template),), tuple(inputs)
 
@@ -172,13 +195,23 @@ def _capture(
 def _holed(value: Any, inputs: dict[Task, Output]) -> Any:
     if type(value) is Task:
         return _hole(value, inputs)
-    if type(value) in (type, TaskFunction) or not holds(value, Task):
-        return value
+    holes = 0
+
+    def change(part: Any) -> Any:
+        nonlocal holes
+        if type(part) is not Task:
+            return part
+        holes += 1
+        return _hole(part, inputs)
+
     try:
-        return Nested(replace_deep(value, Task, lambda task: _hole(task, inputs)))
+        captured = snapshot(value, change)
     except RecursionError:
-        message = "a task lies too deep inside an argument: put it in a shallower list or dict"
+        if not holes:
+            return value
+        message = "a task lies beside something nested too deep: put it in a shallower list or dict"
         raise GraphError(message) from None
+    return Nested(captured) if holes else captured
 
 
 def _hole(task: Task, inputs: dict[Task, Output]) -> Output:
@@ -219,13 +252,25 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def _readable(name: str) -> str:
     """Only [A-Za-z0-9_.-], so that ids are safe in keys, file names and commands."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "", str(name).replace("<lambda>", "lambda"))[:100] or "task"
+    if not isinstance(name, str) or not name:
+        raise OptionError(f"name={name!r}: give a text, such as 'count'")
+    plain = unicodedata.normalize("NFKD", name.replace("<lambda>", "lambda"))
+    return re.sub(r"[^A-Za-z0-9_.-]+", "", plain)[:100] or "task"
 
 
 def _retries(retries: int) -> int:
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise OptionError(f"retries={retries!r}: give a whole number, 0 or more")
     return retries
+
+
+def _requirements(requirements: str | Iterable[str]) -> tuple[str, ...]:
+    if isinstance(requirements, str):
+        return (requirements,)
+    wanted = tuple(requirements) if isinstance(requirements, Iterable) else (requirements,)
+    if not all(isinstance(one, str) for one in wanted):
+        raise OptionError(f"requirements={requirements!r}: give texts such as 'numpy>=2'")
+    return wanted
 
 
 def _seconds(option: str, value: float | timedelta, *, above_zero: bool = False) -> float:

@@ -202,10 +202,14 @@ class Batch:
         return not self.role.is_careful(reader)
 
 
-def work(role: Role) -> Script:
-    """From joining a run to leaving it: claim, load, call, save, complete; again."""
+def work(role: Role, reply: Reply | None = None) -> Script:
+    """From joining a run to leaving it: claim, load, call, save, complete; again.
+
+    `reply` is what joining was answered, if it claimed a task at once.
+    """
     want = 1
-    reply: Reply = yield Take(want)
+    if reply is None:
+        reply = yield Take(want)
     while reply.status in ("go", "wait"):
         if reply.status == "wait":
             yield Wait()

@@ -9,8 +9,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from wfnb import codec
-from wfnb.arguments import constants_of, fill
-from wfnb.errors import ErrorRecord, SerialisationError, SignatureError, StoreError
+from wfnb.errors import CallError, ErrorRecord, SerialisationError
 from wfnb.events import Sample, done_note
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
@@ -29,14 +28,14 @@ from wfnb.script import (
     Wait,
 )
 from wfnb.storage import Ask, Joined, Reply, RunId, Store
-from wfnb.storage.graphs import Stored, load_constant, loaded
+from wfnb.storage.graphs import Stored
 from wfnb.storage.outputs import Archive
 from wfnb.workers.call import Outcome
+from wfnb.workers.inputs import Inputs, Unusable
 from wfnb.workers.memory import Memory, settled
 
 _MOST_HINTED_INPUTS = 8
 _WAIT_SECONDS = 1.0
-_Unusable = (SerialisationError, SignatureError, StoreError)
 
 
 class Bench(Protocol):
@@ -98,19 +97,13 @@ class Driver:
         self._archive = archive
         self._run: RunId = archive.run
         self._graph = stored.graph
-        self._has_constants = stored.has_constants
         self._joined = joined
         self._bench = bench
         self._worker = joined.identity.rpartition(":")[0]
         self._nonces = count()
         self._memory = Memory()
-        self._inbox: dict[TaskId, bytes] = {}
-        self._constants: dict[str, codec.Encoded] = {}
-        self._functions: dict[int, Callable[..., Any]] = {}
+        self._inputs = Inputs(store, archive, stored, self._memory)
         self._ended: dict[int, _Ended] = {}
-        self._unreadable: dict[int, Exception] = {}
-        self._counted: set[int] = set()
-        """Outputs whose readers the store counts."""
         self._own_tasks = 0
         self._do: dict[type, Callable[[Any], Any]] = {
             Take: self._take,
@@ -126,6 +119,8 @@ class Driver:
     def carry_out(self, script: Script, role: Role) -> None:
         if role.is_planned:
             self._own_tasks = sum(map(role.may_take, range(len(self._graph))))
+        if self._joined.first is not None:
+            self._inputs.learn(self._joined.first)
         do, answer = self._do, None
         try:
             while True:
@@ -146,39 +141,13 @@ class Driver:
             hints=hints,
         )
 
-    def _learn(self, reply: Reply) -> Reply:
-        self._inbox.update(reply.inputs)
-        for pointer in reply.dropped:
-            self._archive.discard(pointer)
-        return reply
-
     def _take(self, step: Take) -> Reply:
-        return self._learn(self._store.claim(self._run, self._ask(step.want, step.prefer, {})))
+        return self._inputs.learn(
+            self._store.claim(self._run, self._ask(step.want, step.prefer, {}))
+        )
 
     def _load(self, step: Load) -> None:
-        graph, memory = self._graph, self._memory
-        claimed = [graph.position[claim.task] for claim in step.claims]
-        needed = {read for at in claimed for read in graph.inputs_at[at]}
-        memory.make_room(needed)
-        missing = [at for at in needed if at not in memory]
-        unknown = [graph.ids[at] for at in missing if graph.ids[at] not in self._inbox]
-        for task, result in zip(unknown, self._store.results(self._run, unknown), strict=True):
-            if result is not None:
-                self._inbox[task] = result
-        for at in missing:
-            self._read(at)
-
-    def _read(self, at: int) -> None:
-        task = self._graph.ids[at]
-        result = self._inbox.pop(task, None)
-        try:
-            if result is None:
-                raise StoreError(f"the output of {task} is gone: `resume` computes it again")
-            if result[:1] == b"{":
-                self._counted.add(at)
-            self._memory.keep(at, self._archive.read(task, result), is_elsewhere=True)
-        except _Unusable as error:
-            self._unreadable[at] = error
+        self._inputs.load([self._graph.position[claim.task] for claim in step.claims])
 
     def _call(self, step: Call) -> Called:
         at, graph = step.at, self._graph
@@ -188,11 +157,10 @@ class Driver:
         start = time.perf_counter()
         self._bench.start(task, step.attempt, function.options)
         try:
-            call = self._function(at)
-            inputs = [self._input(read) for read in graph.inputs_at[at]]
-            args, kwargs = fill(graph.arguments_at[at], inputs, self._constants_of(at))
-        except _Unusable as error:
-            return self._not_called(step, error, begun)
+            call = self._inputs.function(at)
+            args, kwargs = self._inputs.arguments(at)
+        except Unusable as refused:
+            return self._not_called(step, refused, begun)
         loaded_at = time.perf_counter()
         outcome = self._bench.call(call, args, kwargs, Attempt(self._run, task, step.attempt))
         called_at = time.perf_counter()
@@ -207,33 +175,11 @@ class Driver:
             outcome.call_seconds,
             outcome.cpu_seconds,
             ended_at - called_at,
-            sum([self._memory[read].size_bytes for read in graph.inputs_at[at]]),
+            self._inputs.size_bytes(at),
             size,
             error,
         )
         return Called(error is None, ended_at - start, size)
-
-    def _function(self, at: int) -> Callable[..., Any]:
-        place = self._graph.function_at[at]
-        found = self._functions.get(place)
-        if found is None:
-            found = self._functions[place] = loaded(self._graph.functions[place].call)
-        return found
-
-    def _input(self, read: int) -> Any:
-        if read not in self._memory:
-            raise self._unreadable.get(read) or StoreError(f"{self._graph.ids[read]} is not here")
-        return codec.decode(self._memory[read], name=f"the output of {self._graph.ids[read]}")
-
-    def _constants_of(self, at: int) -> dict[str, Any]:
-        if not self._has_constants:
-            return {}
-        wanted = constants_of(self._graph.arguments_at[at])
-        unknown = [content for content in wanted if content not in self._constants]
-        blobs = self._store.constants(self._run, unknown)
-        for content, blob in zip(unknown, blobs, strict=True):
-            self._constants[content] = load_constant(blob, self._archive.signer, content)
-        return {content: codec.decode(self._constants[content]) for content in wanted}
 
     def _keep(
         self, at: int, task: TaskId, attempt: int, outcome: Outcome
@@ -248,17 +194,19 @@ class Driver:
 
     def _not_called(self, step: Call, error: Exception, begun: float) -> Called:
         self._bench.end()
-        kind = "not-serialisable" if isinstance(error, SerialisationError) else "input"
+        kinds = {SerialisationError: "not-serialisable", CallError: "raised"}
+        kind = kinds.get(type(error), "input")
         record = _record(self._graph.ids[step.at], step.attempt, kind, error)
         self._ended[step.at] = _Ended(begun, error=record)
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
         batch = {record.task for record in step.finished}
+        counted = self._inputs.counted
         for record in step.finished:
             at = self._graph.position[record.task]
             if record.held:
-                self._counted.add(at)
+                counted.add(at)
                 continue
             encoded = self._memory[at]
             start = time.perf_counter()
@@ -269,21 +217,19 @@ class Driver:
             self._ended[at].save_seconds += time.perf_counter() - start
             if record.result[:1] == b"{" and not record.is_target:
                 record.unread = sum(reader not in batch for reader in record.readers)
-                self._counted.add(at)
+                counted.add(at)
 
     def _complete(self, step: Complete) -> Reply:
-        graph, hints = self._graph, {}
+        graph, counted, hints = self._graph, self._inputs.counted, {}
         positions = [graph.position[record.task] for record in step.finished]
         here = set(positions)
         for at, record in zip(positions, step.finished, strict=True):
             ended = self._ended.pop(at)
             sample = ended.sample()
             record.note = done_note(record.task, record.attempt, sample, held=record.held)
-            if self._counted:
+            if counted:
                 record.reads = [
-                    graph.ids[i]
-                    for i in graph.inputs_at[at]
-                    if i in self._counted and i not in here
+                    graph.ids[i] for i in graph.inputs_at[at] if i in counted and i not in here
                 ]
             for reader in graph.readers_at[at]:
                 if reader not in here and len(graph.inputs_at[reader]) <= _MOST_HINTED_INPUTS:
@@ -296,14 +242,12 @@ class Driver:
         for at in positions:
             if not graph.readers_at[at] or all(reader in here for reader in graph.readers_at[at]):
                 self._memory.forget(at)
-        return self._learn(reply)
+        return self._inputs.learn(reply)
 
     def _fail(self, step: Fail) -> None:
         at = self._graph.position[step.claim.task]
-        ended = self._ended.pop(at, None)
-        error = ended and ended.error
-        if error is None:
-            return
+        error = self._ended.pop(at).error
+        assert error is not None
         record = replace(
             error,
             attempt=step.claim.attempt,

@@ -82,7 +82,7 @@ class Desk:
 
     def serve(self, request: Request, on_joined: Callable[[Joined], None] | None = None) -> None:
         """Work for one request; returns at once if it was met already."""
-        joined = self._store.join(request, self._bench.label)
+        joined = self._store.join(request, self._bench.label, want=1)
         if joined is None:
             return
         self._joined = joined
@@ -98,7 +98,7 @@ class Desk:
             bench=self._bench,
         )
         role = Role(stored.graph, joined.identity, stored.queue_at, joined.queue)
-        driver.carry_out(work(role), role)
+        driver.carry_out(work(role, joined.first), role)
         self._joined = None
 
     def give_up(self, run: RunId) -> None:

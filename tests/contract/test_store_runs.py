@@ -137,13 +137,15 @@ def test_a_cancelled_run_goes_on_from_what_it_has(store):
     assert store.snapshot(RUN).status == "done"
 
 
-def test_a_failed_run_goes_on_with_retries_as_new(store):
+def test_a_failed_run_goes_on_with_retries_as_new(stored):
+    store = stored.store
     store.open_run(CHAIN.opening(policies={"a": Policy(retries=1)}))
     worker = Worker.at(store)
     for attempt in (1, 2):
         worker.claim()
         worker.fail("a", attempt)
     assert store.resume(RUN, 1, CHAIN.seed(states(store))) == 2
+    assert stored.crew() == {}, "workers of before are forgotten"
     worker = Worker.at(store)
     worker.claim()
     worker.fail("a", 3)
@@ -247,7 +249,10 @@ def test_a_long_log_keeps_its_first_and_its_last_mebibyte_and_counts_the_middle(
     text = b"".join(b"%09d\n" % i for i in range(MEBIBYTE // 2))
     for at in range(0, len(text), piece):
         store.append_log(RUN, "a", 1, text[at : at + piece], at=at)
-    head, middle, tail = store.log(RUN, "a").split(b"\n... ")[0], *store.log(RUN, "a").split(b" bytes left out ...\n")
+    head, middle, tail = (
+        store.log(RUN, "a").split(b"\n... ")[0],
+        *store.log(RUN, "a").split(b" bytes left out ...\n"),
+    )
     assert head == text[:MEBIBYTE]
     assert text.endswith(tail)
     assert len(tail) == MEBIBYTE

@@ -174,6 +174,18 @@ def test_an_attempt_that_is_not_the_current_one_is_refused(store):
     assert states(store) == {"a": "running 2"}
 
 
+def test_a_worker_cannot_end_what_another_claimed(store):
+    store.open_run(ROOTS.opening())
+    one, other = Worker.at(store), Worker.at(store)
+    one.claim()
+    before = store.snapshot(RUN)
+    assert not other.fail("a")
+    store.release(RUN, other.ask(), one.mine)
+    assert store.snapshot(RUN) == before
+    assert other.complete(finished(ROOTS, "a")).refused == ("a",)
+    assert states(store)["a"] == "running 1"
+
+
 def test_a_call_of_another_generation_stops_the_worker(store):
     store.open_run(CHAIN.opening())
     worker = Worker.at(store)
@@ -192,6 +204,15 @@ def test_preferred_tasks_are_taken_first_and_once(store):
     worker = Worker.at(store)
     assert worker.tasks(want=3, prefer=["g", "nothing", "g", "c"]) == ["g", "c"]
     assert worker.tasks(want=8) == ["a", "b", "d", "e", "f", "h"]
+
+
+def test_of_what_became_ready_the_preferred_tasks_come_first(store):
+    shape = Shape({"a": [], **{name: ["a"] for name in "bcdef"}})
+    store.open_run(shape.opening(limit=1))
+    worker = Worker.at(store)
+    worker.claim()
+    reply = worker.complete(finished(shape, "a"), want=3, prefer=["e", "c"])
+    assert [claim.task for claim in reply.claims] == ["c", "e", "b"]
 
 
 def test_preferring_a_task_of_another_queue_does_not_give_it(store):

@@ -222,7 +222,9 @@ def test_a_planned_worker_waits_for_its_tasks(store):
 def test_a_flexible_worker_is_never_called_like_a_planned_one(store):
     shape = Shape({"a": [], "b": []}, queues={"b": "@w1"})
     store.open_run(shape.opening())
-    names = {worker.joined.queue: worker.identity for worker in (Worker.at(store), Worker.at(store))}
+    names = {
+        worker.joined.queue: worker.identity for worker in (Worker.at(store), Worker.at(store))
+    }
     assert {queue: i.split(":")[0] for queue, i in names.items()} == {"@w1": "w1", QUEUE: "w2"}
 
 
@@ -233,7 +235,9 @@ def test_a_waiting_planned_worker_wakes_when_its_task_is_ready_or_the_run_ends(s
     one.claim(stay=True)
     store.await_ready(RUN, "@w2", block_seconds=0)
     began = time.monotonic()
-    waiting = threading.Thread(target=store.await_ready, args=(RUN, "@w2"), kwargs={"block_seconds": 5})
+    waiting = threading.Thread(
+        target=store.await_ready, args=(RUN, "@w2"), kwargs={"block_seconds": 5}
+    )
     waiting.start()
     if ends:
         store.cancel(RUN)

@@ -121,14 +121,14 @@ def test_a_chain_is_run_in_one_go_and_reported_in_one_call():
     check_result(world)
 
 
-def test_of_a_fan_in_only_what_the_batch_does_not_complete_waits():
-    flow = Flow(inputs=FAN_IN.inputs, limit=1)
+def test_a_task_whose_last_input_comes_up_in_the_batch_becomes_it():
+    flow = Flow(inputs={"a": "", **dict.fromkeys(["m0", "m1", "m2"], "a"), "sum": "m0 m1 m2"})
     world, worker = alone(flow)
     worker.run_on()
-    assert world.calls == dict.fromkeys(flow.inputs, 1)
-    last = steps_of(worker, Complete)[-1]
-    assert [record.task for record in last.finished][-1] == "sum"
-    assert last.finished[-1].became
+    (save,) = steps_of(worker, Save)
+    assert [record.task for record in save.finished] == ["sum"]
+    (complete,) = steps_of(worker, Complete)
+    assert [record.task for record in complete.finished] == ["a", "m0", "m1", "m2", "sum"]
     check_result(world)
 
 

@@ -63,8 +63,11 @@ __all__ = [
 class Choreography(Protocol):
     """What a worker does in a run."""
 
-    def join(self, request: Request, label: str) -> Joined | None:
-        """Enter the run; None if the request was met already or the run is over."""
+    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
+        """Enter the run; None if the request was met already or the run is over.
+
+        With `want`, claim as many tasks in the same call.
+        """
         ...
 
     def claim(self, run: RunId, ask: Ask) -> Reply: ...

@@ -66,12 +66,12 @@ local function accept(item, note, result)
   count_down(item[READERS])
 end
 
-local function counts(item, state)
+local function counts(item, claim)
   if is_taken[item[1]] then return false end
   if item[BECAME] == 1 then
     return is_fresh[item[1]] and redis.call('HEXISTS', k'attempts', item[1]) == 0
   end
-  return state == 'running ' .. item[ATTEMPT]
+  return claim == tostring(item[ATTEMPT])
 end
 
 local function write_back()
@@ -96,7 +96,7 @@ end
 read_missing()
 local tasks, found = {}, {}
 for i, item in ipairs(items) do tasks[i] = item[1] end
-found = get_in_parts(k'state', tasks)
+found = get_in_parts(k('claims:' .. ask.identity), tasks)
 local next_note = string.gmatch(ARGV[3], '([^\n]*)\n')
 for i, item in ipairs(items) do
   local note = next_note()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, is_dataclass
-from hashlib import sha256
+from dataclasses import astuple, dataclass, fields
 from typing import Any, overload
 
 from wfnb import codec
-from wfnb.arguments import Arguments, Constant, Nested, Output
+from wfnb.arguments import Arguments, Nested, is_frozen
 from wfnb.errors import SerialisationError
 from wfnb.graph import Function, Graph, Options, TaskId, ids_of
 from wfnb.resources import Resources
 from wfnb.signing import Signer
-
-LARGE_BYTES = 32 * 1024
-"""A constant of this size is stored once, under its content, and fetched by who needs it."""
-_LONG = 512
-"""A container of this many elements may be large; it is encoded to see."""
-_SMALL_TYPES = frozenset({int, float, bool, type(None), complex, Output, Nested})
+from wfnb.storage.constants import Constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +51,8 @@ def dump_graph(
     graph: Graph, signer: Signer, run: str, *, queue_at: Sequence[str] | None = None
 ) -> Dumped:
     """Raises SerialisationError, naming task and variable, for what cannot travel."""
-    constants = _Constants(signer)
-    arguments = [constants.apart(graph, at) for at in range(len(graph))]
+    constants = Constants(signer)
+    arguments = [constants.apart(its) for its in graph.arguments_at]
     blobs: dict[bytes, int] = {}
     functions = []
     for at, function in enumerate(graph.functions):
@@ -104,49 +99,6 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     return Stored(graph, Home(*home), queue_at, has_constants)
 
 
-def load_constant(blob: bytes, signer: Signer, content: str) -> codec.Encoded:
-    return codec.unpack(signer.open(blob, f"constant:{content}"))
-
-
-class _Constants:
-    """Large arguments, each found once however many calls it is passed to."""
-
-    def __init__(self, signer: Signer) -> None:
-        self.found: dict[str, bytes] = {}
-        self._signer = signer
-        self._known: dict[int, tuple[Any, Constant | None]] = {}
-
-    def apart(self, graph: Graph, at: int) -> Arguments:
-        arguments = graph.arguments_at[at]
-        if not arguments or not any(map(_may_be_large, _values(arguments))):
-            return arguments
-        args = tuple(self._replaced(value, graph.ids[at]) for value in arguments[0])
-        if len(arguments) == 1:
-            return (args,)
-        named = arguments[1].items()
-        return args, {name: self._replaced(value, graph.ids[at]) for name, value in named}
-
-    def _replaced(self, value: Any, task: TaskId) -> Any:
-        if not _may_be_large(value):
-            return value
-        if id(value) not in self._known:
-            # The value is kept beside: an id is only good while its object lives.
-            self._known[id(value)] = (value, self._stored(value, task))
-        return self._known[id(value)][1] or value
-
-    def _stored(self, value: Any, task: TaskId) -> Constant | None:
-        try:
-            encoded = codec.encode(value, name="argument")
-        except SerialisationError as error:
-            raise SerialisationError(f"{task}: {error}") from error
-        if encoded.size_bytes < LARGE_BYTES:
-            return None
-        packed = codec.pack(encoded)
-        content = sha256(packed).hexdigest()
-        self.found[content] = self._signer.seal(packed, f"constant:{content}")
-        return Constant(content)
-
-
 class _StoredFunction:
     """A function of a stored graph; user code is loaded by the first call, not by looking."""
 
@@ -168,7 +120,11 @@ class _StoredFunction:
 
 
 class _StoredArguments(Sequence[Arguments]):
-    """The arguments of a stored graph, loaded when the first is used."""
+    """The arguments of a stored graph, loaded when the first is used.
+
+    Each time they are taken they are new, unless nobody can change them: what a task does to a list
+    that it was given is not seen by the task after it.
+    """
 
     def __init__(self, packed: bytes, length: int) -> None:
         self._packed = packed
@@ -183,9 +139,15 @@ class _StoredArguments(Sequence[Arguments]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Arguments]: ...
     def __getitem__(self, at: int | slice) -> Arguments | Sequence[Arguments]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(self._length))]
         if self._loaded is None:
             self._loaded = codec.decode(codec.unpack(self._packed), name="the arguments")
-        return self._loaded[at]
+        arguments = self._loaded[at]
+        if not arguments or is_frozen(arguments):
+            return arguments
+        fresh: Arguments = codec.decode(codec.encode(arguments, name="the arguments"))
+        return fresh
 
     def __iter__(self) -> Iterator[Arguments]:
         return (self[at] for at in range(self._length))
@@ -206,17 +168,27 @@ def _encode_arguments(graph: Graph, arguments: Sequence[Arguments]) -> codec.Enc
 
 
 def _name_culprit(graph: Graph, task: TaskId, arguments: Arguments) -> None:
-    named = list(enumerate(arguments[0])) if arguments else []
-    if len(arguments) > 1:
-        named += list(arguments[1].items())  # type: ignore[arg-type]
-    for name, value in named:
-        shown = name if isinstance(name, str) else f"argument {name}"
+    for name, value in _named(graph.function(task).call, arguments):
         inner = value.template if isinstance(value, Nested) else value
         try:
-            codec.encode(inner, name=shown)
+            codec.encode(inner, name=name)
         except SerialisationError as error:
             message = f"{task} ({graph.function_name(task)}): {error}"
             raise SerialisationError(message) from error
+
+
+def _named(function: Callable[..., Any], arguments: Arguments) -> list[tuple[str, Any]]:
+    """Each value under the name of its parameter."""
+    if not arguments:
+        return []
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        parameters = {}.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    numbered = [*names, *(f"argument {at}" for at in range(len(names), len(arguments[0])))]
+    named = list(zip(numbered, arguments[0], strict=False))
+    return [*named, *(arguments[1].items() if len(arguments) > 1 else ())]
 
 
 def _dump_function(function: Function, task: TaskId) -> bytes:
@@ -232,40 +204,6 @@ def _dump_function(function: Function, task: TaskId) -> bytes:
 def _first_of(functions: Any, blobs: Sequence[bytes]) -> list[tuple[Any, bytes]]:
     first = {place: entry for entry in reversed(functions) for place in (entry[2],)}
     return [(first[place], blob) for place, blob in enumerate(blobs)]
-
-
-def _values(arguments: Arguments) -> list[Any]:
-    if not arguments:
-        return []
-    return [*arguments[0], *(arguments[1].values() if len(arguments) > 1 else ())]
-
-
-def _may_be_large(value: Any, *, depth: int = 3) -> bool:
-    """Cheap and generous: what may be large is encoded to see."""
-    kind = type(value)
-    if kind in _SMALL_TYPES:
-        return False
-    if kind in (str, bytes, bytearray):
-        return len(value) >= LARGE_BYTES
-    size = getattr(value, "nbytes", None)
-    if isinstance(size, int):
-        return size >= LARGE_BYTES
-    parts = _parts(value)
-    if parts is None:
-        return hasattr(value, "memory_usage")  # a data frame
-    if len(parts) >= _LONG:
-        return True
-    return depth > 0 and any(_may_be_large(part, depth=depth - 1) for part in parts)
-
-
-def _parts(value: Any) -> Sequence[Any] | None:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(value) if len(value) < _LONG else range(len(value))
-    if isinstance(value, dict):
-        return [*value.values()]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, None) for field in fields(value)]
-    return None
 
 
 def _plain(options: Options) -> tuple[Any, ...] | None:

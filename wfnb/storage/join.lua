@@ -1,6 +1,6 @@
 -- join: enter a run for one launch request; each request is met once.
--- ARGV: serial, generation, label
--- returns identity, generation, queue; or nothing
+-- ARGV: serial, generation, label, how many tasks to claim at once
+-- returns identity, generation, queue, then claim's answer if any were wanted; or nothing
 local serial, label = ARGV[1], ARGV[3]
 if status ~= 'running' or generation ~= tonumber(ARGV[2]) then return {} end
 
@@ -15,12 +15,20 @@ local function named()
   return 'w' .. count
 end
 
+local function joined(identity, queue)
+  local want = tonumber(ARGV[4])
+  if want == 0 then return { identity, generation, queue } end
+  local ask = { identity = identity, generation = generation, queue = queue, want = want, nonce = 'join',
+    prefer = {}, stay = string.sub(queue, 1, 1) == '@' }
+  return { identity, generation, queue, answer_before(ask) or next_for(ask, {}, {}, {}, {}) }
+end
+
 local asked = redis.call('HGET', k'asked', serial)
 if not asked then
   local name = redis.call('HGET', k'joined', serial)
   local known = name and cjson.decode(redis.call('HGET', k'workers', name))
   if not known or known.serial ~= serial or known.label ~= label then return {} end
-  return { known.identity, generation, known.queue }  -- our own reply was lost
+  return joined(known.identity, known.queue)  -- our own reply was lost
 end
 local queue = string.match(asked, ' (.*)$')
 local name = string.sub(queue, 1, 1) == '@' and string.sub(queue, 2) or named()
@@ -35,5 +43,5 @@ set('seats', identity, queue)
 redis.call('HINCRBY', k'crew', 'asked:' .. queue, -1)
 redis.call('HINCRBY', k'crew', 'alive:' .. queue, 1)
 tell('"joined":' .. cjson.encode(label))
-publish(name)
-return { identity, generation, queue }
+if ARGV[4] == '0' then publish(name) end
+return joined(identity, queue)

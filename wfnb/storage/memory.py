@@ -46,9 +46,9 @@ class MemoryStore(MemoryFeed):
 
     # A worker in a run
 
-    def join(self, request: Request, label: str) -> Joined | None:
+    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
         with self._writing(request.run) as run:
-            return transitions.join(run, request, label)
+            return transitions.join(run, request, label, want)
 
     def claim(self, run: RunId, ask: Ask) -> Reply:
         with self._writing(run) as ledger:

@@ -88,13 +88,6 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    identity: Identity
-    generation: int
-    queue: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What a worker wants next; `nonce` tells a repeated call from a new one."""
 
@@ -153,6 +146,15 @@ class Reply:
     """Finished tasks that were not taken: somebody else's attempt counts."""
     dropped: tuple[bytes, ...] = ()
     """Pointers of outputs nobody will read again, whose bytes lie outside the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    identity: Identity
+    generation: int
+    queue: str
+    first: Reply | None = None
+    """What a claim made at once was answered, if one was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,8 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
 
     # A worker in a run
 
-    def join(self, request: Request, label: str) -> Joined | None:
-        words = (request.serial, request.generation, label)
+    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
+        words = (request.serial, request.generation, label, want)
         answer = self._call("join", request.run, *words)
         if not answer:
             return None
@@ -51,6 +51,7 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
             identity=Identity(answer[0].decode()),
             generation=answer[1],
             queue=answer[2].decode(),
+            first=_reply(answer[3]) if want else None,
         )
 
     def claim(self, run: RunId, ask: Ask) -> Reply:
@@ -58,7 +59,7 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
 
     def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
         work = json.dumps({"items": [_item(record) for record in finished], "hints": ask.hints})
-        notes = "\n".join([record.note for record in finished])
+        notes = "".join([f"{record.note}\n" for record in finished])
         results = [record.result or b"" for record in finished]
         return _reply(self._call("complete", run, _ask(ask), work, notes, *results))
 

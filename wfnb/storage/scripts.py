@@ -17,7 +17,7 @@ from wfnb.errors import StoreError, StoreFullError
 _SHARED = {
     "claim": ("handing", "answering"),
     "complete": ("handing", "answering", "dropping"),
-    "join": (),
+    "join": ("handing", "answering"),
     "fail": ("handing", "losing"),
     "release": ("handing", "losing"),
     "beat": (),

@@ -23,13 +23,13 @@ from wfnb.storage.records import (
 _STOP = Reply(status="stop")
 
 
-def join(run: Ledger, request: Request, label: str) -> Joined | None:
+def join(run: Ledger, request: Request, label: str, want: int) -> Joined | None:
     if run.status != "running" or run.generation != request.generation:
         return None
     serial = request.serial
     asked = run.asked.pop(serial, None)
     if asked is None:
-        return _joined_before(run, serial, label)
+        return _joined_before(run, serial, label, want)
     queue = asked[1]
     name = queue[1:] if queue.startswith("@") else _name(run, label)
     run.joins += 1
@@ -42,14 +42,27 @@ def join(run: Ledger, request: Request, label: str) -> Joined | None:
     run.alive[queue] += 1
     run.tell("joined", label)
     run.publish(name)
-    return Joined(identity=identity, generation=run.generation, queue=queue)
+    return _joined(run, identity, queue, want)
 
 
-def _joined_before(run: Ledger, serial: str, label: str) -> Joined | None:
+def _joined_before(run: Ledger, serial: str, label: str, want: int) -> Joined | None:
     known = run.workers.get(run.joined.get(serial, ""))
     if known is None or known["serial"] != serial or known["label"] != label:
         return None
-    return Joined(identity=known["identity"], generation=run.generation, queue=known["queue"])
+    return _joined(run, known["identity"], known["queue"], want)
+
+
+def _joined(run: Ledger, identity: Identity, queue: str, want: int) -> Joined:
+    ask = Ask(
+        identity=identity,
+        generation=run.generation,
+        queue=queue,
+        want=want,
+        nonce="join",
+        stay=queue.startswith("@"),
+    )
+    first = claim(run, ask) if want else None
+    return Joined(identity=identity, generation=run.generation, queue=queue, first=first)
 
 
 def _name(run: Ledger, label: str) -> str:
@@ -79,26 +92,27 @@ def complete(run: Ledger, finished: Sequence[Finished], ask: Ask) -> Reply:
         return _STOP
     # The readers whose last input is among these, in order, but for those that became it at once.
     fresh: dict[TaskId, None] = {}
-    accepted = _take_in(run, finished, ask.identity, fresh)
+    accepted, refused = _take_in(run, finished, ask.identity, fresh)
     ended = sum([not item.became for item in accepted.values()])
-    refused = tuple([item.task for item in finished if accepted.get(item.task) is not item])
-    if accepted:
-        run.tell_done([item.note for item in accepted.values()])
+    if notes := [item.note for item in accepted.values() if item.note]:
+        run.tell_done(notes)
     run.done += len(accepted)
     dropped: list[bytes] = []
     for item in accepted.values():
         if not item.held and item.reads:
             dropped += run.drop_read(item.reads)
     run.count_active(len(fresh) - ended)
-    return _next(run, ask, fresh, refused, tuple(dropped))
+    return _next(run, ask, fresh, tuple(refused), tuple(dropped))
 
 
 def _take_in(
     run: Ledger, finished: Sequence[Finished], identity: Identity, fresh: dict[TaskId, None]
-) -> dict[TaskId, Finished]:
+) -> tuple[dict[TaskId, Finished], list[TaskId]]:
     accepted: dict[TaskId, Finished] = {}
+    refused: list[TaskId] = []
     for item in finished:
-        if item.task in accepted or not _counts(run, item, fresh):
+        if item.task in accepted or not _counts(run, item, identity, fresh):
+            refused.append(item.task)
             continue
         if item.became:
             del fresh[item.task]
@@ -107,13 +121,13 @@ def _take_in(
         accepted[item.task] = item
         _accept(run, item, identity)
         _count_down(run, item.readers, fresh)
-    return accepted
+    return accepted, refused
 
 
-def _counts(run: Ledger, item: Finished, fresh: dict[TaskId, None]) -> bool:
+def _counts(run: Ledger, item: Finished, identity: Identity, fresh: dict[TaskId, None]) -> bool:
     if item.became:
         return item.task in fresh and item.task not in run.attempts
-    return run.state.get(item.task) == f"running {item.attempt}"
+    return run.claims.get(identity, {}).get(item.task) == item.attempt
 
 
 def _accept(run: Ledger, item: Finished, identity: Identity) -> None:
@@ -193,10 +207,14 @@ def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
 
 
 def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
-    """Of what became ready in this call, what this worker may run is its own first."""
+    """Of what became ready in this call, what this worker may run is its own first.
+
+    What it prefers comes before the rest of that.
+    """
     mine: dict[TaskId, str] = {}
     others: list[TaskId] = []
-    for task in fresh:
+    preferred = frozenset(ask.prefer)
+    for task in sorted(fresh, key=lambda task: task not in preferred) if preferred else fresh:
         if len(mine) < ask.want and run.queue_of(task) == ask.queue:
             mine[task] = ask.hints.get(task, "")
         else:
