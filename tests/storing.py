@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from tests.waiting import wait_until
 from wfnb.errors import ErrorRecord
 from wfnb.events import START, Event, Sample, done_note, read_entry
 from wfnb.storage import (
@@ -49,6 +50,9 @@ class Stored:
     def make_chunks_expire(self) -> None:
         """As an hour would."""
 
+    def let_a_moment_pass(self) -> None:
+        """So that what happens next is later."""
+
     def crew(self) -> dict[str, int]:
         """Counters "alive:queue" and "asked:queue", and what they should be as "real ..."."""
         raise NotImplementedError
@@ -82,6 +86,9 @@ class StoredInMemory(Stored):
 
     def make_chunks_expire(self) -> None:
         self.now += 3600.0
+
+    def let_a_moment_pass(self) -> None:
+        self.now += 0.001
 
     def crew(self) -> dict[str, int]:
         run = self._ledger()
@@ -139,10 +146,13 @@ class StoredInRedis(Stored):
         found = self.client.scan_iter(keys.prefix(RUN) + "out:*")
         return {key.decode().split(":out:")[1].rpartition(":")[0] for key in found}
 
+    def let_a_moment_pass(self) -> None:
+        began = self.client.time()
+        wait_until(lambda: self.client.time() > (began[0], began[1] + 1000))
+
     def is_empty(self) -> bool:
-        return not [k for k in self.client.scan_iter(f"wfnb:{RUN}*")] and not self.client.zscore(
-            keys.RUNS, RUN
-        )
+        left = list(self.client.scan_iter(f"wfnb:{RUN}:*"))
+        return not left and self.client.zscore(keys.RUNS, RUN) is None
 
 
 def counted(counts: dict[str, int], alive: list[str], asked: list[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from operator import is_
 from typing import Any, TypeAlias
 
-from wfnb.errors import CallError
+from wfnb.errors import CallError, GraphError
 
 Arguments: TypeAlias = (
     tuple[()] | tuple[tuple[Any, ...]] | tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -38,6 +38,13 @@ class Output:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return output_at, (self.position,)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOf:
+    """Stands, among the arguments of a call with a name, for what the task of this id returns."""
+
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,29 @@ def is_frozen(arguments: Arguments) -> bool:
     return all(type(value) in _FROZEN or _is_frozen(value) for value in values_of(arguments))
 
 
+def holed(value: Any, kind: type, hole: Callable[[Any], Output]) -> Any:
+    """The value with a hole for each `kind`; Nested if it is inside. What is mutable is copied."""
+    holes = 0
+
+    def change(part: Any) -> Any:
+        nonlocal holes
+        if type(part) is not kind:
+            return part
+        holes += 1
+        return hole(part)
+
+    if type(value) is kind:
+        return hole(value)
+    try:
+        captured = Replacement(change, copies=True).of(value)
+    except RecursionError:
+        if not holes:
+            return value
+        message = "a task lies beside something nested too deep: put it in a shallower list or dict"
+        raise GraphError(message) from None
+    return Nested(captured) if holes else captured
+
+
 def replace_deep(value: Any, change: Callable[[Any], Any]) -> Any:
     """The value with every part changed for which `change` gives something else.
 
@@ -121,13 +151,11 @@ def replace_deep(value: Any, change: Callable[[Any], Any]) -> Any:
     return Replacement(change).of(value)
 
 
-def snapshot(value: Any, change: Callable[[Any], Any]) -> Any:
-    """As `replace_deep`, but lists, dicts and sets of up to 1024 elements are new in any case."""
-    return Replacement(change, copies=True).of(value)
-
-
 class Replacement:
-    """One walk through a value; raises CallError for what cannot be made anew."""
+    """One walk through a value; raises CallError for what cannot be made anew.
+
+    With `copies`, lists, dicts and sets of up to 1024 elements are new in any case.
+    """
 
     def __init__(self, change: Callable[[Any], Any], *, copies: bool = False) -> None:
         self._change = change

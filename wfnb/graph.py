@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NewType
 
-from wfnb.arguments import Arguments
+from wfnb.arguments import Arguments, Output, OutputOf, holed, output_at
 from wfnb.errors import GraphError
 from wfnb.resources import Resources
 
 TaskId = NewType("TaskId", str)
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Options:
     resources: Resources = Resources()
     requirements: tuple[str, ...] = ()
     io: str | None = None
-    """How output bytes relate to input bytes, for predictions: "constant", "linear" or "power:k"."""
+    """How output bytes relate to input bytes, for predictions: "constant", "linear", "power:k"."""
     on_worker_lost: str = "retry"
     """"retry" runs the task again when its worker dies; "fail" makes it at-most-once."""
 
@@ -67,6 +70,17 @@ class Task:
         raise TypeError(message)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedCall:
+    """A task under an id of its own, as a file or a cell describes it."""
+
+    id: str
+    function: Function
+    args: tuple[Any, ...] = ()
+    """With an `OutputOf` wherever another task's output goes, at any depth."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """Tasks in an order that respects their inputs; never changes once made.
@@ -92,6 +106,32 @@ class Graph:
         for task, inputs in enumerate(self.inputs_at):
             if inputs and max(inputs) >= task:
                 raise GraphError(f"{self.ids[task]} reads a task that does not come before it")
+
+    @classmethod
+    def of(cls, calls: Iterable[NamedCall], targets: Iterable[str] | None = None) -> Graph:
+        """The graph of these calls, written in any order; targets are those that nothing reads.
+
+        Raises GraphError for a cycle, an unknown input or target, and an id that is no id.
+        """
+        calls = tuple(calls)
+        written = {TaskId(call.id): _written(call) for call in calls}
+        ordered = _ordered(calls, {task: inputs for task, (_, inputs) in written.items()})
+        ids = tuple(TaskId(call.id) for call in ordered)
+        functions = {id(call.function): call.function for call in ordered}
+        function_position = {key: at for at, key in enumerate(functions)}
+        position = {task: at for at, task in enumerate(ids)}
+        read = {task for _, inputs in written.values() for task in inputs}
+        graph = cls(
+            functions=tuple(functions.values()),
+            ids=ids,
+            function_at=tuple(function_position[id(call.function)] for call in ordered),
+            arguments_at=tuple(written[task][0] for task in ids),
+            inputs_at=tuple(tuple(position[i] for i in written[task][1]) for task in ids),
+            targets=(),
+            names=dict(enumerate(ids)),
+        )
+        wanted = [task for task in ids if task not in read] if targets is None else targets
+        return replace(graph, targets=tuple(graph.ids[graph.at(TaskId(t))] for t in wanted))
 
     def __iter__(self) -> Iterator[TaskId]:
         return iter(self.ids)
@@ -216,6 +256,38 @@ def _with_ancestors(targets: Sequence[Task]) -> list[Task]:
                 found[task.serial] = task
                 to_see.append(task)
     return [found[serial] for serial in sorted(found)]
+
+
+def _written(call: NamedCall) -> tuple[Arguments, tuple[TaskId, ...]]:
+    inputs: dict[TaskId, Output] = {}
+
+    def hole(part: OutputOf) -> Output:
+        return inputs.setdefault(TaskId(part.task), output_at(len(inputs)))
+
+    args = tuple([holed(value, OutputOf, hole) for value in call.args])
+    kwargs = {name: holed(value, OutputOf, hole) for name, value in call.kwargs.items()}
+    return (args, kwargs) if kwargs else (args,), tuple(inputs)
+
+
+def _ordered(
+    calls: Sequence[NamedCall], inputs: Mapping[TaskId, Sequence[TaskId]]
+) -> list[NamedCall]:
+    by_id = {TaskId(call.id): call for call in calls}
+    if len(by_id) < len(calls):
+        twice = next(call.id for call in calls if by_id[TaskId(call.id)] is not call)
+        raise GraphError(f"two tasks are named {twice}: give one of them another name")
+    for task, reads in inputs.items():
+        if not _ID.fullmatch(task):
+            raise GraphError(f"{task!r} is no name for a task: use letters, digits, '_', '.', '-'")
+        for read in reads:
+            if read not in by_id:
+                message = f"{task} reads {read}, and no task is named so{_nearest(read, [*by_id])}"
+                raise GraphError(f"{message}: add it, or mend the name")
+    try:
+        return [by_id[task] for task in TopologicalSorter(inputs).static_order()]
+    except CycleError as error:
+        path = " -> ".join(error.args[1])
+        raise GraphError(f"tasks wait on each other: {path}: take one of them out") from None
 
 
 def _nearest(task: str, ids: Sequence[TaskId]) -> str:

@@ -14,8 +14,8 @@ from itertools import count
 from operator import is_
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from wfnb.arguments import ATOMS, Arguments, Nested, Output, output_at, snapshot
-from wfnb.errors import CallError, GraphError, OptionError
+from wfnb.arguments import ATOMS, Arguments, Output, holed, output_at
+from wfnb.errors import CallError, OptionError
 from wfnb.graph import Function, Options, Task
 from wfnb.resources import Resources
 
@@ -195,23 +195,7 @@ def _capture(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Arguments, 
 def _holed(value: Any, inputs: dict[Task, Output]) -> Any:
     if type(value) is Task:
         return _hole(value, inputs)
-    holes = 0
-
-    def change(part: Any) -> Any:
-        nonlocal holes
-        if type(part) is not Task:
-            return part
-        holes += 1
-        return _hole(part, inputs)
-
-    try:
-        captured = snapshot(value, change)
-    except RecursionError:
-        if not holes:
-            return value
-        message = "a task lies beside something nested too deep: put it in a shallower list or dict"
-        raise GraphError(message) from None
-    return Nested(captured) if holes else captured
+    return holed(value, Task, lambda task: _hole(task, inputs))
 
 
 def _hole(task: Task, inputs: dict[Task, Output]) -> Output:

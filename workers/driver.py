@@ -194,8 +194,8 @@ class Driver:
 
     def _not_called(self, step: Call, error: Exception, begun: float) -> Called:
         self._bench.end()
-        kinds = {SerialisationError: "not-serialisable", CallError: "raised"}
-        kind = kinds.get(type(error), "input")
+        kind = "raised" if isinstance(error, CallError) else "input"
+        kind = "not-serialisable" if isinstance(error, SerialisationError) else kind
         record = _record(self._graph.ids[step.at], step.attempt, kind, error)
         self._ended[step.at] = _Ended(begun, error=record)
         return Called(is_ok=False, seconds=0.0)

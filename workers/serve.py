@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from wfnb.codec import forget_classes
 from wfnb.errors import StoreError, WfnbError
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
@@ -19,6 +20,7 @@ from wfnb.storage import Joined, Request, RunId, Store, embedded
 from wfnb.storage.address import parse
 from wfnb.storage.graphs import Stored, load_graph
 from wfnb.storage.outputs import Archive, shared_folder
+from wfnb.storage.sources import remember
 from wfnb.storage.stores import connect_store
 from wfnb.workers.call import Outcome, call
 from wfnb.workers.capture import Capture
@@ -112,6 +114,8 @@ class Desk:
         if self._latest is None or self._latest[:2] != (request.run, request.generation):
             blob = request.graph or self._store.graph(request.run)
             stored = load_graph(blob, self._signer, request.run)
+            forget_classes()
+            remember(stored.sources)
             self._latest = (request.run, request.generation, stored)
         return self._latest[2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 from wfnb.storage.graphs import Home
@@ -12,6 +13,10 @@ from wfnb.storage.graphs import Home
 _INSTALLED = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
+
+
+_CLOCK_ERROR_NS = 20_000_000
+"""Times of change come from a clock that ticks some hundred times a second."""
 
 
 class Surroundings:
@@ -22,15 +27,20 @@ class Surroundings:
         self._at_start = frozenset(sys.modules)
         self._checked = len(sys.modules)
         self._seen: dict[str, tuple[int, int]] = {}
+        self._began_ns = 0
 
     def fit(self, home: Home) -> bool:
         """False if this process has another import path, or imported a module that changed since."""
         if self._home is None:
             self._take_over(home)
-        return home == self._home and not self._is_stale()
+        is_fit = home == self._home and not self._is_stale()
+        self._began_ns = time.time_ns() - _CLOCK_ERROR_NS
+        return is_fit
 
     def _take_over(self, home: Home) -> None:
         self._home = home
+        # Python takes a .pyc for fresh that was written in the second in which its source changed.
+        sys.dont_write_bytecode = True
         sys.path[:] = home.path
         if Path(home.folder).is_dir():
             os.chdir(home.folder)
@@ -46,7 +56,10 @@ class Surroundings:
             file = getattr(module, "__file__", None)
             if name in self._at_start or not file or file.startswith(_INSTALLED):
                 continue
-            self._seen.setdefault(file, _stamp(file))
+            if file not in self._seen:
+                stamp = _stamp(file)
+                # Imported since the last run began; if it changed since, perhaps before the change.
+                self._seen[file] = stamp if stamp[0] < self._began_ns else (-1, -1)
         self._checked = len(sys.modules)
 
 

@@ -83,12 +83,12 @@ def test_an_unknown_run_has_nothing_and_takes_nothing(store):
     assert [name for name, _ in store.runs()] == [RUN]
 
 
-def test_runs_are_listed_the_latest_first(store):
+def test_runs_are_listed_the_latest_first(stored):
+    store = stored.store
     for name in ("one", "two"):
         store.open_run(CHAIN.opening(run=RunId(name)))
-        time.sleep(0.002)
-    if not hasattr(store, "_runs"):
-        assert [name for name, _ in store.runs()] == ["two", "one"]
+        stored.let_a_moment_pass()
+    assert [name for name, _ in store.runs()] == ["two", "one"]
     assert {about["status"] for _, about in store.runs()} == {"running"}
     assert set(store.active_runs()) == {"one", "two"}
     store.cancel(RunId("one"))

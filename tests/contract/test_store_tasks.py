@@ -38,9 +38,15 @@ def test_tasks_are_handed_out_in_their_order(store):
 
 
 def test_no_worker_gets_more_than_a_fair_share_of_what_is_ready(store):
-    store.open_run(ROOTS.opening())
+    store.open_run(Shape({f"t{n}": [] for n in range(80)}).opening(limit=8))
     workers = [Worker.at(store) for _ in range(4)]
-    assert [len(worker.tasks(want=64)) for worker in workers] == [2, 2, 1, 1]
+    assert [len(worker.tasks(want=64)) for worker in workers] == [10, 9, 8, 7]
+
+
+def test_of_the_last_few_tasks_one_worker_may_have_them_all(store):
+    store.open_run(ROOTS.opening(limit=8))
+    workers = [Worker.at(store) for _ in range(3)]
+    assert [len(worker.tasks(want=64)) for worker in workers] == [4, 4, 0]
 
 
 def test_a_reader_becomes_ready_with_its_last_input(store):
@@ -202,8 +208,8 @@ def test_a_call_of_another_generation_stops_the_worker(store):
 def test_preferred_tasks_are_taken_first_and_once(store):
     store.open_run(ROOTS.opening(limit=1))
     worker = Worker.at(store)
-    assert worker.tasks(want=3, prefer=["g", "nothing", "g", "c"]) == ["g", "c"]
-    assert worker.tasks(want=8) == ["a", "b", "d", "e", "f", "h"]
+    assert worker.tasks(want=3, prefer=["g", "nothing", "g", "c"]) == ["g", "c", "a"]
+    assert worker.tasks(want=8) == ["b", "d", "e", "f", "h"]
 
 
 def test_of_what_became_ready_the_preferred_tasks_come_first(store):

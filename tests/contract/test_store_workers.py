@@ -49,6 +49,39 @@ def test_a_request_is_met_once(store):
     assert len([e for e in told(store) if isinstance(e, WorkerJoined)]) == 1
 
 
+def test_a_worker_may_claim_in_the_call_that_lets_it_in(store):
+    store.open_run(ROOTS.opening(limit=2))
+    request = store.take_request([POOL], block_seconds=0)
+    joined = store.join(request, "one", want=3)
+    assert joined.first.claims == tuple(Claim(task, 1) for task in "abc")
+    again = store.join(request, "one", want=3)
+    assert again.first.claims == joined.first.claims, "its reply may have been lost"
+    assert [type(e) for e in told(store)].count(WorkerJoined) == 1
+
+
+def test_a_worker_that_finds_nothing_when_it_comes_is_out_again(stored):
+    store, shape = stored.store, Shape({"a": [], "b": []})
+    store.open_run(shape.opening())
+    late = store.take_request([POOL], block_seconds=0)
+    one = Worker.at(store)
+    one.claim()
+    one.claim(want=2)
+    assert store.join(late, "other", want=1).first.status == "left"
+    assert stored.crew() == {}
+
+
+def test_a_worker_that_was_given_up_before_it_heard_of_its_joining_gets_nothing(stored):
+    store = stored.store
+    store.open_run(ROOTS.opening())
+    request = store.take_request([POOL], block_seconds=0)
+    store.join(request, "one", want=1)
+    stored.expire_leases()
+    store.reap(RUN)
+    before = store.snapshot(RUN)
+    assert store.join(request, "one", want=1) is None
+    assert store.snapshot(RUN) == before
+
+
 def test_a_worker_that_comes_again_keeps_its_name_but_not_its_identity(store):
     store.open_run(ROOTS.opening())
     first, second = (Worker.at(store, label="host:1") for _ in range(2))

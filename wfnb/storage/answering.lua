@@ -47,27 +47,30 @@ local function preferred_first(fresh, prefer)
   return first
 end
 
--- Fresh tasks became ready in this call; ones this worker may run are its own first.
+-- Fresh tasks became ready in this call; ones this worker may run are its own first. Then come what
+-- it prefers of the ready, and whatever is ready, up to a fair share.
 local function hand_out(ask, fresh, hints)
   fresh = preferred_first(fresh, ask.prefer)
-  local mine, others, queues = {}, {}, queues_of(fresh)
+  local own, others, mine, is_mine, queues = {}, {}, {}, {}, queues_of(fresh)
   for i, task in ipairs(fresh) do
-    if #mine < ask.want and queues[i] == ask.queue then
-      mine[#mine + 1] = hints[task] and task .. '\t' .. hints[task] or task
-    else
-      others[#others + 1] = task
-    end
+    if queues[i] == ask.queue then own[#own + 1] = task end
+  end
+  local most = math.min(ask.want, share_of(ask.queue, #own))
+  for i = 1, math.min(most, #own) do
+    local task = own[i]
+    mine[i], is_mine[task] = hints[task] and task .. '\t' .. hints[task] or task, true
+  end
+  for _, task in ipairs(fresh) do
+    if not is_mine[task] then others[#others + 1] = task end
   end
   enqueue(others, hints)
-  if #mine < ask.want and #ask.prefer > 0 then
-    local preferred, is_mine = still_queued(ask.prefer), {}
-    queues = queues_of(preferred)
-    for i, task in ipairs(preferred) do
-      if #mine < ask.want and queues[i] == ask.queue and not is_mine[task] then mine[#mine + 1] = task end
-      is_mine[task] = true
-    end
+  local preferred = still_queued(ask.prefer)
+  queues = queues_of(preferred)
+  for i, task in ipairs(preferred) do
+    if #mine < ask.want and queues[i] == ask.queue and not is_mine[task] then mine[#mine + 1] = task end
+    is_mine[task] = true
   end
-  if #mine == 0 then mine = pop(ask.queue, ask.want) end
+  pop(ask.queue, most, mine, is_mine)
   return take(ask, mine)
 end
 

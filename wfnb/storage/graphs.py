@@ -16,6 +16,7 @@ from wfnb.graph import Function, Graph, Options, TaskId, ids_of
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage.constants import Constants
+from wfnb.storage.sources import sources_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Stored:
     queue_at: Sequence[str] | None
     """Each task's queue; None where one serves all."""
     has_constants: bool
+    sources: bytes
+    """Of its functions that are in no file; for `remember`."""
 
 
 def dump_graph(
@@ -70,6 +73,7 @@ def dump_graph(
         queue_at,
         astuple(Home.here()),
         bool(constants.found),
+        sources_of(blobs),
     )
     payload = codec.pack(codec.encode(shape))
     return Dumped(signer.seal(payload, f"graph:{run}"), constants.found)
@@ -81,7 +85,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     functions, blobs, function_at, inputs_at, targets, names, arguments, *about = codec.decode(
         payload
     )
-    queue_at, home, has_constants = about
+    queue_at, home, has_constants, sources = about
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
     graph = Graph(
@@ -96,7 +100,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
         targets=tuple(ids[at] for at in targets),
         names=names,
     )
-    return Stored(graph, Home(*home), queue_at, has_constants)
+    return Stored(graph, Home(*home), queue_at, has_constants, sources)
 
 
 class _StoredFunction:

@@ -20,7 +20,9 @@ local function joined(identity, queue)
   if want == 0 then return { identity, generation, queue } end
   local ask = { identity = identity, generation = generation, queue = queue, want = want, nonce = 'join',
     prefer = {}, stay = string.sub(queue, 1, 1) == '@' }
-  return { identity, generation, queue, answer_before(ask) or next_for(ask, {}, {}, {}, {}) }
+  local before = answer_before(ask)
+  if not before and is_stale(ask) then return {} end  -- it was given up before it heard of this
+  return { identity, generation, queue, before or next_for(ask, {}, {}, {}, {}) }
 end
 
 local asked = redis.call('HGET', k'asked', serial)

@@ -24,6 +24,7 @@ from wfnb.storage.records import (
 
 MOST_EVENTS = 100_000
 MOST_INPUT_BYTES = 1024 * 1024
+FEW = 4
 NEVER = -1
 """Inputs that a task is said to miss when it may not become ready again: the count only falls."""
 SMALL_GRAPH_BYTES = 16 * 1024
@@ -208,16 +209,20 @@ class Ledger:
     def is_queued(self, task: TaskId) -> bool:
         return self.state.get(task) == "queued"
 
-    def pop(self, queue: str, want: int) -> list[Entry]:
-        """No more than a fair share. An entry may be stale or double: the state decides."""
+    def share(self, queue: str, more: int) -> int:
+        """Of a queue with so many more, what is fair to give one of the workers it may have.
+
+        Not less than a few: halving what is left would end in calls for one task each.
+        """
+        return max(-(-(len(self.ready[queue]) + more) // self.opening.lanes[queue].limit), FEW)
+
+    def pop(self, queue: str, most: int, taken: dict[TaskId, str]) -> None:
+        """Take until there are so many. An entry may be stale or double: the state decides."""
         waiting = self.ready[queue]
-        share = -(-len(waiting) // max(self.alive[queue], 1))
-        taken: dict[TaskId, str] = {}
-        while waiting and len(taken) < min(want, share):
+        while waiting and len(taken) < most:
             task, hint = waiting.popleft()
             if self.is_queued(task):
                 taken.setdefault(task, hint)
-        return list(taken.items())
 
     def take(self, identity: Identity, entries: Sequence[Entry]) -> list[Claim]:
         if not entries:

@@ -41,7 +41,8 @@ def join(run: Ledger, request: Request, label: str, want: int) -> Joined | None:
     run.asked_for[queue] -= 1
     run.alive[queue] += 1
     run.tell("joined", label)
-    run.publish(name)
+    if not want:
+        run.publish(name)
     return _joined(run, identity, queue, want)
 
 
@@ -52,7 +53,7 @@ def _joined_before(run: Ledger, serial: str, label: str, want: int) -> Joined | 
     return _joined(run, known["identity"], known["queue"], want)
 
 
-def _joined(run: Ledger, identity: Identity, queue: str, want: int) -> Joined:
+def _joined(run: Ledger, identity: Identity, queue: str, want: int) -> Joined | None:
     ask = Ask(
         identity=identity,
         generation=run.generation,
@@ -62,6 +63,8 @@ def _joined(run: Ledger, identity: Identity, queue: str, want: int) -> Joined:
         stay=queue.startswith("@"),
     )
     first = claim(run, ask) if want else None
+    if first is _STOP:  # given up before it heard of this
+        return None
     return Joined(identity=identity, generation=run.generation, queue=queue, first=first)
 
 
@@ -207,26 +210,24 @@ def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
 
 
 def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
-    """Of what became ready in this call, what this worker may run is its own first.
+    """First what became ready in this call, what the worker prefers of that before the rest.
 
-    What it prefers comes before the rest of that.
+    Then what it prefers of the ready; then whatever is ready, up to a fair share.
     """
-    mine: dict[TaskId, str] = {}
-    others: list[TaskId] = []
     preferred = frozenset(ask.prefer)
-    for task in sorted(fresh, key=lambda task: task not in preferred) if preferred else fresh:
-        if len(mine) < ask.want and run.queue_of(task) == ask.queue:
-            mine[task] = ask.hints.get(task, "")
-        else:
-            others.append(task)
-    if others:
-        run.enqueue(others, ask.hints)
+    fresh = sorted(fresh, key=lambda task: task not in preferred) if preferred else list(fresh)
+    own = [task for task in fresh if run.queue_of(task) == ask.queue]
+    most = min(ask.want, run.share(ask.queue, len(own)))
+    mine = {task: ask.hints.get(task, "") for task in own[:most]}
+    if len(mine) < len(fresh):
+        run.enqueue([task for task in fresh if task not in mine], ask.hints)
     for task in ask.prefer:
         if len(mine) >= ask.want:
             break
         if run.is_queued(task) and run.queue_of(task) == ask.queue:
             mine.setdefault(task, "")
-    return list(mine.items()) if mine else run.pop(ask.queue, ask.want)
+    run.pop(ask.queue, most, mine)
+    return list(mine.items())
 
 
 def _leave(run: Ledger, ask: Ask) -> None:
