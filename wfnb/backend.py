@@ -29,7 +29,7 @@ class Backend(Protocol):
         ...
 
     def work(self, run: RunId, *, timeout_seconds: float) -> None:
-        """Do the run's work in the calling thread, where that is this backend's way; else return."""
+        """Do the run's work in the calling thread, where that is the backend's way; else return."""
         ...
 
     def close(self) -> None:

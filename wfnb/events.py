@@ -15,7 +15,7 @@ START = EventId("0-0")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one attempt took. Instants are the worker's clock, for display; durations are its own."""
+    """What one attempt took. Instants are the worker's clock, only shown; durations are its own."""
 
     start_seconds: float
     load_seconds: float = 0.0

@@ -10,6 +10,7 @@ from wfnb.errors import PlanError
 from wfnb.graph import Graph, TaskId
 from wfnb.resources import Resources
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """One planner decision about one task."""
@@ -42,7 +43,8 @@ class Plan:
         missing = [task for task in self.graph if task not in self.placements]
         if missing:
             some = ", ".join(missing[:3])
-            raise PlanError(f"{self.planner} placed {len(missing)} tasks nowhere, {some} among them")
+            message = f"{self.planner} placed {len(missing)} tasks nowhere, {some} among them"
+            raise PlanError(message)
         sizes: dict[str, Resources] = {}
         for task in self.graph:
             placement = self.placements[task]
@@ -50,8 +52,10 @@ class Plan:
                 continue
             size = sizes.setdefault(placement.worker, placement.resources)
             if size != placement.resources:
-                message = f"worker {placement.worker} is {size}, but {task} wants {placement.resources}"
-                raise PlanError(f"{message}: a worker has one size")
+                raise PlanError(
+                    f"worker {placement.worker} is {size}, but {task} wants "
+                    f"{placement.resources}: a worker has one size"
+                )
 
     def __repr__(self) -> str:
         return f"<plan by {self.planner}: {len(self.graph)} tasks>"

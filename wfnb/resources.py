@@ -26,7 +26,7 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 class Resources:
     """CPUs and memory of one worker while it runs a task.
 
-    `memory` is a number of bytes or a text such as "512MB" (10^6) or "2GiB" (2^30); None sets no limit.
+    `memory` is bytes, or a text such as "512MB" (10^6) or "2GiB" (2^30); None sets no limit.
     """
 
     cpus: float = 1

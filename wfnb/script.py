@@ -218,7 +218,9 @@ def work(role: Role, reply: Reply | None = None) -> Script:
         want, reply = yield from _carry_out(role, reply.claims, want)
 
 
-def _carry_out(role: Role, claims: Sequence[Claim], want: int) -> Generator[Step, Any, tuple[int, Reply]]:
+def _carry_out(
+    role: Role, claims: Sequence[Claim], want: int
+) -> Generator[Step, Any, tuple[int, Reply]]:
     """Execute claims, and what becomes ready by them alone, until it is time to report."""
     batch, todo, own = Batch(role), deque(claims), deque[int]()
     if any(role.graph.inputs_at[role.graph.position[claim.task]] for claim in claims):
@@ -237,13 +239,16 @@ def _carry_out(role: Role, claims: Sequence[Claim], want: int) -> Generator[Step
         if batch.is_due() or (role.is_careful(at) and batch.finished):
             break
         if not todo and not own and batch.waiting_bytes:
-            reply = yield Take(1, batch.siblings())
-            if reply.status != "go":
-                break
-            todo.extend(reply.claims)
-            if reply.claims:
-                yield Load(reply.claims)
+            todo.extend((yield from _take_near(batch)))
     return (yield from _report(batch, todo, want))
+
+
+def _take_near(batch: Batch) -> Generator[Step, Any, Sequence[Claim]]:
+    """While a big output waits for its reader: what the reader misses, or else what there is."""
+    reply: Reply = yield Take(1, batch.siblings())
+    if reply.claims:
+        yield Load(reply.claims)
+    return reply.claims
 
 
 def _report(
@@ -265,7 +270,7 @@ def _report(
 def _fail_own(
     batch: Batch, claim: Claim, todo: Sequence[Claim]
 ) -> Generator[Step, Any, tuple[int, Reply]]:
-    """A task that was run unasked has failed: claim it with the report of its inputs, then fail it."""
+    """A task that was run unasked failed: claim it with the report of its inputs, then fail it."""
     if todo:
         yield Release(list(todo))
     if to_save := batch.to_save():

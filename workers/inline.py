@@ -1,4 +1,4 @@
-"""Backend "inline": the run's tasks execute in the caller's own thread, where a debugger can stop."""
+"""Backend "inline": a run's tasks execute in the caller's own thread, where a debugger stops."""
 
 from __future__ import annotations
 

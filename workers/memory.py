@@ -1,4 +1,4 @@
-"""A worker's own copies of outputs: encoded, so that no task sees what another does to its inputs."""
+"""A worker's copies of outputs: encoded, so that no task sees what another does to its inputs."""
 
 from __future__ import annotations
 

@@ -53,8 +53,7 @@ class ProcessBackend:
                 "plan fewer"
             )
         lanes: dict[str, Lane] = {}
-        for task in plan.graph:
-            placement = plan.placements[task]
+        for task, placement in _first_of_each(plan):
             if placement.queue not in lanes:
                 limit = self._workers if placement.worker is None else 1
                 lanes[placement.queue] = Lane(limit=limit, pool=self.pool)
@@ -147,6 +146,16 @@ def memory_bytes() -> int:
 def _environment() -> tuple[str, ...]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (python, str(PROTOCOL_VERSION), version("dill"), sys.prefix)
+
+
+def _first_of_each(plan: Plan) -> list[tuple[TaskId, Placement]]:
+    """Most tasks share a placement: look at each of those once."""
+    first: dict[int, tuple[TaskId, Placement]] = {}
+    for task in plan.graph:
+        placement = plan.placements[task]
+        if id(placement) not in first:
+            first[id(placement)] = (task, placement)
+    return list(first.values())
 
 
 def _refuse_too_big(task: TaskId, placement: Placement) -> None:

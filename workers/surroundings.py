@@ -1,4 +1,4 @@
-"""What user code finds around it: import path, working directory, and modules that are not stale."""
+"""What user code finds around it: import path, working directory, modules that are not stale."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Surroundings:
         self._began_ns = 0
 
     def fit(self, home: Home) -> bool:
-        """False if this process has another import path, or imported a module that changed since."""
+        """False if this process has another import path, or imported what has changed since."""
         if self._home is None:
             self._take_over(home)
         is_fit = home == self._home and not self._is_stale()

@@ -104,8 +104,9 @@ class Recovery(Protocol):
         ...
 
     def abandon(self, run: RunId, identity: Identity, record: ErrorRecord | None) -> Reaped:
-        """A worker is known to be dead. `record` blames the task it was executing, if any; the rest
-        of its claims go back uncounted.
+        """Give up a worker that is known to be dead.
+
+        `record` blames the task it was executing, if any; its other claims go back uncounted.
         """
         ...
 
@@ -114,13 +115,14 @@ class Recovery(Protocol):
         ...
 
     def resume(self, run: RunId, generation: int, seed: Seed) -> int:
-        """Start an ended run again under a new generation, which is returned; 0 if it is not the
-        ended generation that the seed was made from.
+        """Start an ended run again; the new generation.
+
+        0 if the run is not, or no longer, what the seed was made from.
         """
         ...
 
     def audit(self, run: RunId) -> Mapping[str, int]:
-        """The counters that decide when a run ends, recounted: name -> difference. Empty if right."""
+        """Recount what decides when a run ends, and put it right: counter -> difference."""
         ...
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 from typing import Any, overload
 
 from wfnb import codec
@@ -28,7 +28,8 @@ class Home:
 
     @classmethod
     def here(cls) -> Home:
-        return cls(os.getcwd(), tuple(entry or os.getcwd() for entry in sys.path))
+        folder = str(Path.cwd())
+        return cls(folder, tuple(entry or folder for entry in sys.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,16 @@ class MemoryStore(MemoryFeed):
             return transitions.join(run, request, label, want)
 
     def claim(self, run: RunId, ask: Ask) -> Reply:
-        with self._writing(run) as ledger:
-            return transitions.claim(ledger, ask)
+        with self._changed:
+            reply = transitions.claim(self._ledger(run), ask)
+            self._changed.notify_all()
+        return reply
 
     def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
-        with self._writing(run) as ledger:
-            return transitions.complete(ledger, finished, ask)
+        with self._changed:
+            reply = transitions.complete(self._ledger(run), finished, ask)
+            self._changed.notify_all()
+        return reply
 
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
         with self._writing(run) as ledger:

@@ -90,10 +90,13 @@ class MemoryFeed:
     @contextmanager
     def _writing(self, run: RunId) -> Iterator[Ledger]:
         with self._changed:
-            ledger = self._runs.get(run) or _unknown(run)
-            ledger.now = self._clock()
-            yield ledger
+            yield self._ledger(run)
             self._changed.notify_all()
+
+    def _ledger(self, run: RunId) -> Ledger:
+        ledger = self._runs.get(run) or _unknown(run)
+        ledger.now = self._clock()
+        return ledger
 
     def _known(self, run: RunId) -> Ledger:
         if run not in self._runs:

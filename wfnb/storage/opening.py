@@ -16,7 +16,7 @@ from wfnb.storage.graphs import dump_graph
 from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed, Snapshot
 
 
-def opening_of(
+def opening_of(  # noqa: PLR0913  a run is opened with all of this
     plan: Plan,
     lanes: Mapping[str, Lane],
     *,

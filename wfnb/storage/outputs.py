@@ -1,4 +1,4 @@
-"""A task's output as the store holds it: sealed inline, in chunks, or in a file that one host shares."""
+"""A task's output as the store holds it: sealed inline, in chunks, or in a file of one host."""
 
 from __future__ import annotations
 

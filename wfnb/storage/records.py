@@ -32,7 +32,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What becomes of a failed or lost attempt; only tasks that differ from this default have one."""
+    """What becomes of a failed or lost attempt; tasks for which this default holds have none."""
 
     retries: int = 0
     retry_delay_seconds: float = 0.0
@@ -46,7 +46,7 @@ class Seed:
     ready: Mapping[str, Sequence[TaskId]]
     """Per queue, in order."""
     missing: Mapping[TaskId, int]
-    """Inputs not yet done, of tasks that miss more than one: a waiting task not named misses one."""
+    """Inputs not yet done, where there are several: a waiting task not named misses one."""
     forget: Sequence[TaskId] = ()
     """At a resume: tasks that wait or are queued again, whatever they were."""
     done: int = 0
@@ -99,7 +99,7 @@ class Ask:
     prefer: Sequence[TaskId] = ()
     """Taken first if they are ready: what they share with this worker's last tasks is here."""
     stay: bool = False
-    """Wait when there is nothing to take, instead of leaving: a planned worker has tasks to come."""
+    """Wait when there is nothing to take, and do not leave: a planned worker has tasks to come."""
     hints: Mapping[TaskId, str] = field(default_factory=dict)
     """Of tasks that may become ready in this call: their inputs, space between, to come along."""
 
