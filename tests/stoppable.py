@@ -151,18 +151,20 @@ class World:
         self.calls: Counter[str] = Counter()
         self.failed_calls: Counter[str] = Counter()
         self.workers: list[Worker] = []
+        self.repeats = False
+        """Each reply to a worker gets lost at first, and the call is made again."""
         self.serials = itertools.count()
         self.store.open_run(flow.opening)
 
     @property
     def status(self) -> str:
-        return self.store.snapshot(RUN).status
+        return self.store._runs[RUN].status
 
     def come(self) -> list[Worker]:
         """A worker for each launch that was asked for."""
         came = []
         while request := self.store.take_request([POOL], block_seconds=0):
-            joined = self.store.join(request, f"host {next(self.serials)}")
+            joined = self.store.join(request, f"host {next(self.serials)}", want=1)
             if joined is not None:
                 came.append(Worker(self, joined))
         self.workers += came
@@ -170,6 +172,7 @@ class World:
 
     def lose(self, worker: Worker, how: str) -> None:
         """It is not heard of any more: "reap" finds out by its lease, "abandon" by its death."""
+        worker.is_lost = True
         if worker in self.workers:
             self.workers.remove(worker)
         if how == "abandon":
@@ -202,6 +205,15 @@ class World:
             if not worker.advance():
                 self.workers.remove(worker)
 
+    def let(self, worker: Worker) -> bool:
+        """Have it do a step. What it waits for, the others do meanwhile."""
+        if isinstance(worker.pending, Wait):
+            self.come()
+            for other in [other for other in self.workers if other is not worker]:
+                if not all(other.advance() for _ in range(10)):
+                    self.workers.remove(other)
+        return worker.advance()
+
     def drain(self) -> None:
         """The run has ended: each worker that is left hears so, and leaves."""
         for worker in self.workers:
@@ -212,12 +224,11 @@ class World:
         (result,) = self.store.results(RUN, [TaskId(task)])
         return None if result is None else self.read(result)
 
-    def read(self, result: bytes) -> int:
+    def read(self, result: bytes) -> int | None:
+        """None if it was deleted."""
         if result[:1] != b"{":
             return int(result)
-        name = json.loads(result)["name"]
-        assert name in self.files, f"{name} was deleted and is read"
-        return self.files[name]
+        return self.files.get(json.loads(result)["name"])
 
     def told(self) -> tuple[object, ...]:
         """All there is to see of the run."""
@@ -233,18 +244,18 @@ class World:
 class Worker:
     """One worker, which does a step when it is told to."""
 
-    def __init__(self, world: World, joined: Joined, *, repeats: bool = False) -> None:
+    def __init__(self, world: World, joined: Joined) -> None:
         self.world = world
         self.joined = joined
         self.role = Role(world.graph, joined.identity, world.flow.queue_at, joined.queue)
-        self.script: Script = work(self.role)
+        self.script: Script = work(self.role, joined.first)
         self.steps: list[Step] = []
-        self.pending: Step | None = next(self.script)
-        self.repeats = repeats
-        """Each reply gets lost at first, and the call is made again."""
+        self.pending: Step | None = next(self.script, None)
+        self.is_lost = False
+        """It may go on, as a zombie: others may then have cleared away what it wants to read."""
         self._nonces = itertools.count()
         self._values: dict[int, int] = {}
-        self._inbox: dict[TaskId, bytes] = {}
+        self._inbox: dict[TaskId, bytes] = dict(joined.first.inputs) if joined.first else {}
         self._counted: set[int] = set()
         self._careful: Call | None = None
         names = list(world.flow.inputs)
@@ -313,7 +324,7 @@ class Worker:
         )
 
     def _twice(self, call: Callable[[], Any]) -> Any:
-        if self.repeats:
+        if self.world.repeats:
             call()
         return call()
 
@@ -332,20 +343,26 @@ class Worker:
                 continue
             task = graph.ids[at]
             result = self._inbox.pop(task, None) or self.world.store.results(RUN, [task])[0]
-            assert result is not None, f"{self.joined.identity} misses the output of {task}"
+            value = None if result is None else self.world.read(result)
+            if value is None:
+                assert self.is_lost, f"{self.joined.identity} misses the output of {task}"
+                continue
             if result[:1] == b"{":
                 self._counted.add(at)
-            self._values[at] = self.world.read(result)
+            self._values[at] = value
 
     def _call(self, step: Call) -> Called:
         flow, graph = self.world.flow, self.world.graph
         task = graph.ids[step.at]
+        inputs = [self._values.get(i) for i in graph.inputs_at[step.at]]
+        if None in inputs:
+            return Called(is_ok=False, seconds=0.0)
         self.world.calls[task] += 1
         self._careful = step if self.role.is_careful(step.at) else None
         if self.world.failed_calls[task] < flow.fails.get(task, 0):
             self.world.failed_calls[task] += 1
             return Called(is_ok=False, seconds=0.0)
-        self._values[step.at] = combined(task, [self._values[i] for i in graph.inputs_at[step.at]])
+        self._values[step.at] = combined(task, inputs)
         size = BIG_OUTPUT_BYTES if task in flow.big else 8
         return Called(is_ok=True, seconds=flow.seconds.get(task, 1e-6), output_bytes=size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +52,11 @@ class Stored:
 
     def let_a_moment_pass(self) -> None:
         """So that what happens next is later."""
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """No memory is left, where a store has a limit."""
+        yield
 
     def crew(self) -> dict[str, int]:
         """Counters "alive:queue" and "asked:queue", and what they should be as "real ..."."""
@@ -110,6 +115,14 @@ class StoredInRedis(Stored):
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.store = RedisStore(client)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self.client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            self.client.config_set("maxmemory", 0)
 
     def _all_of(self, name: str) -> dict[bytes, bytes]:
         return self.client.hgetall(keys.prefix(RUN) + name)

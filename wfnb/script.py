@@ -14,10 +14,13 @@ from typing import Any, TypeAlias
 from wfnb.graph import Graph, TaskId
 from wfnb.storage.records import Claim, Finished, Identity, Reply
 
-MOST_TASKS = 64
-"""What one call reports or takes at most; it keeps the store's answer to others short."""
+MOST_CLAIMS = 64
+MOST_FINISHED = 128
+"""What one call takes and reports at most; it keeps the store's answer to others short."""
 SHORT_SECONDS = 0.002
 """So long may finished tasks wait to be reported with the next ones."""
+PATIENCE_SECONDS = 0.02
+"""So much work may wait for a busy worker before it is given back for others."""
 TRANSFER_BYTES_PER_SECOND = 5e8
 """A big output may wait as long as it would take to move it: its reader may come up here."""
 BIG_BYTES = 64 * 1024
@@ -115,6 +118,11 @@ class Role:
         options = self.graph.functions[self.graph.function_at[at]].options
         return options.on_worker_lost == "fail"
 
+    def is_limited(self, at: int) -> bool:
+        """Claimed before it starts: only of a claim the store can say that it broke its limits."""
+        options = self.graph.functions[self.graph.function_at[at]].options
+        return options.timeout_seconds is not None or options.resources.memory_bytes is not None
+
 
 @dataclass(slots=True)
 class Batch:
@@ -146,10 +154,12 @@ class Batch:
         for read in graph.inputs_at[at]:
             if read in self._reading:
                 self._reading[read] -= 1
-        return [reader for reader in readers if self._is_complete(reader)]
+        # What was tried before may have gone down with a reader that it became: who reads it then is
+        # claimed first, or one that kills its workers would do so for ever.
+        return [reader for reader in readers if self._is_complete(reader)] if attempt == 1 else []
 
     def is_due(self) -> bool:
-        if len(self.finished) >= MOST_TASKS:
+        if len(self.finished) >= MOST_FINISHED:
             return True
         return self.seconds > SHORT_SECONDS + self.waiting_bytes / TRANSFER_BYTES_PER_SECOND
 
@@ -199,7 +209,29 @@ class Batch:
         self._left[reader] = left - 1
         if left > 1 or not self.role.may_take(reader):
             return False
-        return not self.role.is_careful(reader)
+        return not self.role.is_careful(reader) and not self.role.is_limited(reader)
+
+
+@dataclass(slots=True)
+class Shift:
+    """What a worker has before it, and how much it takes at a time."""
+
+    role: Role
+    want: int = 1
+    todo: deque[Claim] = field(default_factory=deque)
+
+    def learn(self, batch: Batch) -> None:
+        """Take what fits a short batch, at most twice what was taken last: trust grows slowly."""
+        if not batch.finished:
+            self.want = 1
+            return
+        each = batch.seconds / len(batch.finished)
+        fitting = MOST_CLAIMS if each <= 0 else int(SHORT_SECONDS / each)
+        self.want = max(1, min(2 * self.want, fitting, MOST_CLAIMS))
+
+    def has_too_much(self, batch: Batch) -> bool:
+        """Claims were thought to be shorter than they are: others may have them."""
+        return len(self.todo) * batch.seconds > PATIENCE_SECONDS * max(len(batch.finished), 1)
 
 
 def work(role: Role, reply: Reply | None = None) -> Script:
@@ -207,24 +239,29 @@ def work(role: Role, reply: Reply | None = None) -> Script:
 
     `reply` is what joining was answered, if it claimed a task at once.
     """
-    want = 1
+    shift = Shift(role)
     if reply is None:
-        reply = yield Take(want)
+        reply = yield Take(shift.want)
     while reply.status in ("go", "wait"):
         if reply.status == "wait":
             yield Wait()
-            reply = yield Take(want)
+            reply = yield Take(shift.want)
             continue
-        want, reply = yield from _carry_out(role, reply.claims, want)
+        yield from _accept(shift, reply.claims)
+        reply = yield from _carry_out(shift)
 
 
-def _carry_out(
-    role: Role, claims: Sequence[Claim], want: int
-) -> Generator[Step, Any, tuple[int, Reply]]:
-    """Execute claims, and what becomes ready by them alone, until it is time to report."""
-    batch, todo, own = Batch(role), deque(claims), deque[int]()
-    if any(role.graph.inputs_at[role.graph.position[claim.task]] for claim in claims):
+def _accept(shift: Shift, claims: Sequence[Claim]) -> Script:
+    graph = shift.role.graph
+    shift.todo.extend(claims)
+    if any(graph.inputs_at[graph.position[claim.task]] for claim in claims):
         yield Load(claims)
+
+
+def _carry_out(shift: Shift) -> Generator[Step, Any, Reply]:
+    """Execute claims, and what becomes ready by them alone, until it is time to report."""
+    role, todo = shift.role, shift.todo
+    batch, own = Batch(role), deque[int]()
     while todo or own:
         became = bool(own)
         claim = Claim(role.graph.ids[own.pop()], 1) if own else todo.popleft()
@@ -233,59 +270,46 @@ def _carry_out(
         if called.is_ok:
             own.extend(reversed(batch.add(at, claim.attempt, called, became=became)))
         elif became:
-            return (yield from _fail_own(batch, claim, todo))
+            return (yield from _fail_own(shift, batch, claim))
         else:
             yield Fail(claim)
         if batch.is_due() or (role.is_careful(at) and batch.finished):
             break
         if not todo and not own and batch.waiting_bytes:
-            todo.extend((yield from _take_near(batch)))
-    return (yield from _report(batch, todo, want))
+            # A big output waits for its reader: best is what the reader misses, or what there is.
+            reply: Reply = yield Take(1, batch.siblings())
+            yield from _accept(shift, reply.claims)
+    return (yield from _report(shift, batch))
 
 
-def _take_near(batch: Batch) -> Generator[Step, Any, Sequence[Claim]]:
-    """While a big output waits for its reader: what the reader misses, or else what there is."""
-    reply: Reply = yield Take(1, batch.siblings())
-    if reply.claims:
-        yield Load(reply.claims)
-    return reply.claims
+def _report(shift: Shift, batch: Batch) -> Generator[Step, Any, Reply]:
+    if shift.todo and shift.has_too_much(batch):
+        yield Release(list(shift.todo))
+        shift.todo.clear()
+    shift.learn(batch)
+    want = max(0, shift.want - len(shift.todo))
+    if batch.finished:
+        return (yield from _complete(batch, want, batch.siblings()))
+    if shift.todo:
+        return Reply(status="go")
+    reply: Reply = yield Take(want)
+    return reply
 
 
-def _report(
-    batch: Batch, todo: Sequence[Claim], want: int
-) -> Generator[Step, Any, tuple[int, Reply]]:
-    """Claims that are left were thought shorter than they are: others may have them."""
-    if todo:
-        yield Release(list(todo))
-    want = _next_want(batch, want)
-    if not batch.finished:
-        reply: Reply = yield Take(want)
-        return want, reply
+def _complete(batch: Batch, want: int, prefer: Sequence[TaskId]) -> Generator[Step, Any, Reply]:
     if to_save := batch.to_save():
         yield Save(to_save)
-    reply = yield Complete(list(batch.finished.values()), want, batch.siblings())
-    return want, reply
+    reply: Reply = yield Complete(list(batch.finished.values()), want, prefer)
+    return reply
 
 
-def _fail_own(
-    batch: Batch, claim: Claim, todo: Sequence[Claim]
-) -> Generator[Step, Any, tuple[int, Reply]]:
+def _fail_own(shift: Shift, batch: Batch, claim: Claim) -> Generator[Step, Any, Reply]:
     """A task that was run unasked failed: claim it with the report of its inputs, then fail it."""
-    if todo:
-        yield Release(list(todo))
-    if to_save := batch.to_save():
-        yield Save(to_save)
-    reply: Reply = yield Complete(list(batch.finished.values()), 1, [claim.task])
+    reply = yield from _complete(batch, 1, [claim.task])
+    shift.want = 1
     if reply.status == "go" and [granted.task for granted in reply.claims] == [claim.task]:
         yield Fail(reply.claims[0])
+        if shift.todo:
+            return Reply(status="go")
         reply = yield Take(1)
-    return 1, reply
-
-
-def _next_want(batch: Batch, want: int) -> int:
-    """As many tasks as fit a short batch, at most twice what was taken last: trust grows slowly."""
-    if not batch.finished:
-        return 1
-    each = batch.seconds / len(batch.finished)
-    fitting = MOST_TASKS if each <= 0 else int(SHORT_SECONDS / each)
-    return max(1, min(2 * want, fitting, MOST_TASKS))
+    return reply

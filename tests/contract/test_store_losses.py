@@ -193,6 +193,27 @@ def test_a_task_that_may_not_run_twice_and_was_never_claimed_fails_with_its_work
     assert (store.snapshot(RUN).status, states(store)) == ("failed", {"a": "done", "b": "failed"})
 
 
+@pytest.mark.parametrize("verb", ["complete", "fail", "release", "abandon", "reap", "cancel"])
+def test_a_run_can_go_on_or_end_when_the_store_is_full(stored, verb):
+    store = stored.store
+    store.open_run(ROOTS.opening(limit=1))
+    worker = Worker.at(store)
+    worker.claim()
+    if verb == "reap":
+        stored.expire_leases()
+    with stored.full():
+        answer = {
+            "complete": lambda: worker.complete(finished(ROOTS, "a")).claims,
+            "fail": lambda: worker.fail("a"),
+            "release": lambda: store.release(RUN, worker.ask(), worker.mine) is None,
+            "abandon": lambda: store.abandon(RUN, worker.identity, lost("a")).workers,
+            "reap": lambda: store.reap(RUN).workers,
+            "cancel": lambda: store.cancel(RUN),
+        }[verb]()
+    assert answer
+    assert states(store)["a"] != "running 1" or verb == "cancel"
+
+
 # Outputs that only one worker held
 
 

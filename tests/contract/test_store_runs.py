@@ -154,6 +154,24 @@ def test_a_failed_run_goes_on_with_retries_as_new(stored):
     assert len(store.errors(RUN)["a"]) == 3
 
 
+def test_a_resumed_run_makes_an_input_again_but_not_its_reader_that_is_done(store):
+    shape = Shape({"a": [], "b": ["a"], "c": ["a"]})
+    store.open_run(shape.opening())
+    worker = Worker.at(store)
+    worker.claim()
+    worker.complete(finished(shape, "a"), want=2)
+    worker.complete(finished(shape, "b"))
+    worker.fail("c")
+    seed = Seed(ready={"1cpu": ["a"]}, missing={}, forget=["a", "c"], done=1)
+    assert store.resume(RUN, 1, seed) == 2
+    heir = Worker.at(store)
+    heir.claim()
+    reply = heir.complete(finished(shape, "a", 2), want=2)
+    assert reply.claims == (Claim("c", 2),)
+    heir.complete(finished(shape, "c", 2))
+    assert (store.snapshot(RUN).status, states(store)) == ("done", dict.fromkeys("abc", "done"))
+
+
 def test_a_run_is_resumed_once_for_each_end(store):
     store.open_run(CHAIN.opening())
     assert store.resume(RUN, 1, CHAIN.seed()) == 0

@@ -3,6 +3,7 @@
 -- returns 1, or 0 if it had ended
 if redis.call('HGET', k'meta', 'cancelled_by') == ARGV[1] then return 1 end
 if status ~= 'running' then return 0 end
+redis.call('UNLINK', k'replies')  -- first, for at maxmemory a script may write on only after that
 redis.call('HSET', k'meta', 'cancelled_by', ARGV[1])
 redis.call('HINCRBY', k'meta', 'generation', 1)
 end_run('cancelled')
@@ -11,6 +12,6 @@ for _, identity in ipairs(redis.call('ZRANGE', k'leases', 0, -1)) do
   call_in_parts('HSET', k'attempts', claims)  -- these numbers are used up
   redis.call('UNLINK', k('claims:' .. identity))
 end
-redis.call('UNLINK', k'leases', k'seats', k'replies')
+redis.call('UNLINK', k'leases', k'seats')
 publish()
 return 1

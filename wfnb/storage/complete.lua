@@ -81,16 +81,17 @@ local function write_back()
       left[#left + 1], left[#left + 2] = reader, missing[reader]
     end
   end
+  -- First of all, for at maxmemory a script may write on only once it has freed something.
+  local claims = k('claims:' .. ask.identity)
+  if #ended == redis.call('HLEN', claims) then redis.call('UNLINK', claims) else
+    call_in_parts('HDEL', claims, ended)
+  end
   call_in_parts('HSET', k'missing', left)
   call_in_parts('HDEL', k'missing', zero)
   call_in_parts('HSET', k'state', states)
   call_in_parts('HSET', k'values', outputs)
   call_in_parts('HSET', k'results', targets)
   call_in_parts('HSET', k'unread', unread)
-  local claims = k('claims:' .. ask.identity)
-  if #ended == redis.call('HLEN', claims) then redis.call('UNLINK', claims) else
-    call_in_parts('HDEL', claims, ended)
-  end
 end
 
 read_missing()

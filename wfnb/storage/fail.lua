@@ -7,8 +7,8 @@ if redis.call('HGET', k'last_failed', identity) == call then return 1 end  -- ou
 if status ~= 'running' or generation ~= tonumber(ARGV[2]) then return 0 end
 if redis.call('HGET', k('claims:' .. identity), task) ~= attempt then return 0 end
 if redis.call('HGET', k'state', task) ~= 'running ' .. attempt then return 0 end
-set('last_failed', identity, call)
 end_attempt(identity, task, attempt)
+set('last_failed', identity, call)
 record_error(task, ARGV[6])
 local failures = redis.call('HINCRBY', k'failures', task, 1)
 redis.call('EXPIRE', k'failures', keep)

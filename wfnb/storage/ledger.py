@@ -27,7 +27,6 @@ MOST_INPUT_BYTES = 1024 * 1024
 FEW = 4
 NEVER = -1
 """Inputs that a task is said to miss when it may not become ready again: the count only falls."""
-SMALL_GRAPH_BYTES = 16 * 1024
 
 Entry = tuple[TaskId, str]
 """A ready task, and its inputs if they are to come along."""
@@ -44,8 +43,6 @@ class Held(NamedTuple):
 
 class Chunks:
     """An output's parts by number, until the deadline."""
-
-    __slots__ = ("deadline", "parts")
 
     def __init__(self, parts: list[Any], deadline: float) -> None:
         self.parts = parts
@@ -170,9 +167,8 @@ class Ledger:
 
     def launch(self, queue: str, wanted: int, graph: bytes = b"") -> int:
         lane = self.opening.lanes[queue]
-        count = min(lane.limit - self.alive[queue] - self.asked_for[queue], wanted)
-        if count <= 0:
-            return 0
+        room = lane.limit - self.alive[queue] - self.asked_for[queue]
+        count = max(0, min(room, wanted))
         for _ in range(count):
             self.serials += 1
             serial = str(self.serials)

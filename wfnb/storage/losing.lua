@@ -38,11 +38,13 @@ end
 -- The worker died in a task that it became and never claimed: still waiting, for all we know.
 local function blame_unclaimed(identity, record, failed)
   local words = cjson.decode(record)
-  local task, attempt = words.task, words.attempt
+  local task = words.task
   if redis.call('HEXISTS', k'state', task) == 1 then return end
-  if tonumber(redis.call('HGET', k'attempts', task) or 0) >= attempt then return end
+  -- Who becomes a task takes it for its first attempt: it cannot know of those that were lost.
+  local attempt = math.max(words.attempt, (redis.call('HGET', k'attempts', task) or 0) + 1)
+  words.attempt = attempt
   set('attempts', task, attempt)
-  if blame(identity, task, attempt, record) then failed[#failed + 1] = { task, attempt } end
+  if blame(identity, task, attempt, cjson.encode(words)) then failed[#failed + 1] = { task, attempt } end
 end
 
 -- Claims of a lost worker: those that were executing are blamed, the others go back uncounted.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from wfnb.errors import ErrorRecord, StoreError
 from wfnb.graph import TaskId
 from wfnb.storage import recovery, transitions
-from wfnb.storage.ledger import SMALL_GRAPH_BYTES, Chunks, Ledger
+from wfnb.storage.ledger import Chunks, Ledger
 from wfnb.storage.memory_feed import MemoryFeed, about
 from wfnb.storage.records import (
     Ask,
@@ -30,6 +30,7 @@ from wfnb.storage.records import (
 )
 
 CHUNK_SECONDS = 3600.0
+SMALL_GRAPH_BYTES = 16 * 1024
 
 
 class MemoryStore(MemoryFeed):

@@ -121,10 +121,12 @@ def _blame(run: Ledger, claim: Claim, identity: Identity, record: ErrorRecord) -
 def _blame_unclaimed(run: Ledger, identity: Identity, record: ErrorRecord) -> list[Claim]:
     """The worker died in a task that it became and never claimed: still waiting for all we know."""
     task = TaskId(record.task)
-    if task in (ANY_TASK, "") or task in run.state or run.attempts.get(task, 0) >= record.attempt:
+    if task in (ANY_TASK, "") or task in run.state:
         return []
-    claim = Claim(task, record.attempt)
-    run.attempts[task] = record.attempt
+    # Who becomes a task takes it for its first attempt: it cannot know of those that were lost.
+    attempt = max(record.attempt, run.attempts.get(task, 0) + 1)
+    claim, record = Claim(task, attempt), replace(record, attempt=attempt)
+    run.attempts[task] = attempt
     return [claim] if _blame(run, claim, identity, record) else []
 
 
@@ -180,9 +182,11 @@ def resume(run: Ledger, generation: int, seed: Seed) -> int:
     if run.status in ("running", "unknown") or run.generation != generation:
         return 0
     for task in seed.forget:
-        if run.state.get(task) in ("done", "held"):
+        if run.state.pop(task, None) in ("done", "held"):
             run.attempts[task] = run.attempts.get(task, 0) + 1
     run.forget_the_living()
+    # What is settled is not made ready by inputs that are made again for others.
+    run.missing.update(dict.fromkeys(run.state, NEVER))
     run.generation += 1
     run.status, run.ended_at = "running", None
     run.failed, run.done = 0, seed.done

@@ -6,8 +6,8 @@ if status and redis.call('HGET', k'meta', 'resumed_by') == ARGV[4] then return g
 if not status or status == 'running' or generation ~= tonumber(ARGV[1]) then return 0 end
 generation = redis.call('HINCRBY', k'meta', 'generation', 1)
 status = 'running'
-redis.call('UNLINK', k'over', k'leases', k'seats', k'crew', k'asked', k'delayed', k'failures', k'lost', k'replies', k'last_failed',
-  k'missing', k'unread', k'held')
+redis.call('UNLINK', k'over', k'leases', k'seats', k'crew', k'asked', k'delayed', k'failures', k'lost', k'replies',
+  k'last_failed', k'missing', k'unread', k'held')
 redis.call('HSET', k'meta', 'status', status, 'failed', 0, 'done', ARGV[2], 'resumed_by', ARGV[4])
 redis.call('HDEL', k'meta', 'ended')
 local seed = cjson.decode(ARGV[3])
@@ -16,6 +16,12 @@ for i, task in ipairs(seed.forget) do
   if states[i] == 'done' or states[i] == 'held' then redis.call('HINCRBY', k'attempts', task, 1) end
 end
 redis.call('EXPIRE', k'attempts', keep)
+call_in_parts('HDEL', k'state', seed.forget)
+local settled = {}  -- not to be made ready by inputs that are made again for others
+for _, task in ipairs(redis.call('HKEYS', k'state')) do
+  settled[#settled + 1], settled[#settled + 2] = task, NEVER
+end
+call_in_parts('HSET', k'missing', settled)
 sow(seed, '')
 publish()
 return generation
