@@ -257,15 +257,30 @@ def _remake(value: Any, parts: list[Any]) -> Any:
     if isinstance(value, dict):
         half = len(parts) // 2
         return _refilled_dict(value, zip(parts[:half], parts[half:], strict=True))
-    if isinstance(value, tuple):
-        return value._make(parts) if hasattr(value, "_make") else kind(parts)
-    if isinstance(value, (list, set, frozenset)):
+    if kind in _CONTAINERS:
         return kind(parts)
-    # Field by field: __post_init__ has run once, on what its author wrote, and may not like holes.
+    if isinstance(value, (tuple, frozenset)):
+        return _remade_frozen(value, parts)
+    # Constructors may want something else, and __post_init__ has run once, before there were holes.
     refilled = copy.copy(value)
+    if isinstance(value, (list, set)):
+        refilled.clear()
+        add = refilled.extend if isinstance(value, list) else refilled.update
+        add(parts)
+        return refilled
     for name, part in zip(_names_of_fields(value), parts, strict=True):
         object.__setattr__(refilled, name, part)
     return refilled
+
+
+def _remade_frozen(value: Any, parts: list[Any]) -> Any:
+    kind = type(value)
+    if hasattr(value, "_make"):
+        return value._make(parts)
+    made = (tuple if isinstance(value, tuple) else frozenset).__new__(kind, parts)
+    if hasattr(value, "__dict__"):
+        vars(made).update(vars(value))
+    return made
 
 
 def _refilled_dict(value: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:

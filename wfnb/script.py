@@ -154,8 +154,8 @@ class Batch:
         for read in graph.inputs_at[at]:
             if read in self._reading:
                 self._reading[read] -= 1
-        # What was tried before may have gone down with a reader that it became: who reads it then is
-        # claimed first, or one that kills its workers would do so for ever.
+        # What was tried before may have gone down with a reader that it became: that is claimed
+        # first now, or one that kills its workers would do so for ever.
         return [reader for reader in readers if self._is_complete(reader)] if attempt == 1 else []
 
     def is_due(self) -> bool:
@@ -167,16 +167,15 @@ class Batch:
         """Outputs that somebody will read who has not read them in this batch.
 
         Those that only this planned worker's own tasks read are held: saved nowhere, only marked.
+        What a held one read is saved all the same, for it is needed if this worker is lost.
         """
-        left = [
-            (at, record)
-            for at, record in self.finished.items()
-            if record.is_target or self._reading[at] > 0
-        ]
-        for at, record in left:
-            if self._stays_here(at):
-                record.held, record.unread = True, self._reading[at]
-        return [record for _, record in left]
+        wanted = {
+            at for at, record in self.finished.items() if record.is_target or self._reading[at] > 0
+        }
+        for at in [at for at in wanted if self._stays_here(at)]:
+            self.finished[at].held, self.finished[at].unread = True, self._reading[at]
+            wanted.update(read for read in self.role.graph.inputs_at[at] if read in self.finished)
+        return [record for at, record in self.finished.items() if at in wanted]
 
     def siblings(self) -> list[TaskId]:
         """What the readers of this batch's big outputs miss: it is best computed here."""

@@ -2,20 +2,107 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
+import itertools
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from zlib import crc32
 
 import pytest
 
-from tests.stoppable import Flow, announced
-from tests.storing import StoredInRedis
-from wfnb import Plan, Placement, Resources, task
-from wfnb.events import START, TaskDone, read_entry
-from wfnb.graph import Graph, Options, freeze
-from wfnb.keys import load_key_of_tests if False else None
+from tests.mortals import CHUNKED_BYTES, LARGE_BYTES, Field, Workload
+from tests.stoppable import Flow
+from wfnb.graph import Options
+from wfnb.storage import RunId, keys
+from wfnb.storage.outputs import drop_files_of_done, shared_folder
+
+CHAIN = Flow(inputs={"a": "", "b": "a", "c": "b", "d": "c"})
+DIAMOND = Flow(inputs={"a": "", "b": "a", "c": "a", "d": "b c", "e": "d"})
+JOINS = Flow(
+    inputs={"l0": "", "l1": "", "l2": "", "p0": "l0 l1", "p1": "l1 l2", "root": "p0 p1", "x": "l2"}
+)
+PLANNED = Flow(
+    inputs={"a": "", "b": "a", "x": "a", "c": "b x", "d": "c b"},
+    queues={task: "@w1" for task in "abcd"} | {"x": "@w2"},
+)
+FAILING = Flow(
+    inputs={"a": "", "b": "a", "c": "b", "d": ""},
+    options={"b": Options(retries=2), "d": Options(retries=1)},
+    fails={"b": 1, "d": 1},
+)
+FLOWS = {
+    "chain": (CHAIN, {}),
+    "chain of large outputs": (CHAIN, dict.fromkeys("abc", LARGE_BYTES)),
+    "diamond": (DIAMOND, {"a": CHUNKED_BYTES, "b": LARGE_BYTES}),
+    "joins": (JOINS, {"l0": LARGE_BYTES, "l1": LARGE_BYTES, "l2": CHUNKED_BYTES}),
+    "planned": (PLANNED, {"a": LARGE_BYTES, "b": CHUNKED_BYTES}),
+    "failing": (FAILING, {"a": LARGE_BYTES}),
+}
+flows = pytest.mark.parametrize(("flow", "sizes"), FLOWS.values(), ids=FLOWS)
+
+
+@pytest.fixture
+def field(redis_server):
+    field = Field(redis_server.url)
+    yield field
+    field.close()
+
+
+def expire_leases(field, run):
+    client = field.store._client
+    for member in client.zrange(keys.prefix(run) + "leases", 0, -1):
+        client.zadd(keys.prefix(run) + "leases", {member: 0})
+
+
+def check(field, run, workload, status):
+    """The result is right, nothing was lost, and nothing was taken in twice."""
+    assert status == "done", field.store.errors(run)
+    expected = workload.evaluated()
+    for target in workload.flow.all_targets:
+        assert field.value(run, target) == expected[target]
+    done = field.completions(run)
+    assert set(done.values()) == {1}
+    assert {task for task, _ in done} == {*workload.flow.inputs}
+    if not workload.flow.queues:
+        assert max(Counter(task for task, _ in done).values()) == 1
+    drop_files_of_done(field.store)
+    assert not shared_folder(run).exists()
+
+
+def check_losses(field, run, workload, words, how):
+    """A death in a call is that attempt's loss, a death between calls is nobody's."""
+    records = [record for some in field.store.errors(run).values() for record in some]
+    lost = [record for record in records if record.kind == "lost"]
+    if how == "abandon":
+        assert len(lost) == (words == "before Call"), (words, records)
+        assert all("SIGKILL" in record.message for record in lost)
+    else:
+        assert {record.type for record in lost} <= {"WorkerLost"}
+    assert len(records) - len(lost) <= sum(workload.flow.fails.values())
+    most = 1 + len(lost) + (how == "abandon")
+    for task, calls in workload.calls().items():
+        assert calls <= most + workload.flow.fails.get(task, 0) + 1
+
+
+@flows
+@pytest.mark.parametrize("how", ["abandon", "reap"])
+def test_a_worker_killed_at_any_step_is_made_up_for(field, tmp_path, flow, sizes, how):
+    """`how` the others learn of it: from its supervisor, or by its lease."""
+    workload = Workload(flow, sizes, tmp_path / "calls")
+    killed = Counter()
+    for stop_at in itertools.count(1):
+        run = RunId(f"run-{stop_at}")
+        workload.open(field.store, field.signer, run)
+        words, death = field.kill_at(field.request(), stop_at)
+        if death and how == "abandon":
+            field.bury(death)
+        elif death:
+            expire_leases(field, run)
+        status = field.finish(run)
+        check(field, run, workload, status)
+        field.store.drop(run)
+        if not death:
+            break
+        killed[words] += 1
+        while field.request():
+            pass
+    print(f"\n{sum(killed.values())} kills: {dict(killed)}")  # noqa: T201
+    assert {"before Call", "after Call", "before Complete", "after Complete"} <= {*killed}
+    assert {"before Save", "after Save"} <= {*killed}

@@ -69,6 +69,15 @@ class Tagged(list):
         self.tag = tag
 
 
+class Version(tuple):
+    """A tuple whose constructor takes its parts one by one."""
+
+    note: str
+
+    def __new__(cls, *parts: Any) -> Version:
+        return super().__new__(cls, parts)
+
+
 def hole(mark: Mark) -> Output:
     return output_at(mark.position)
 
@@ -198,11 +207,14 @@ def test_an_output_that_does_not_fit_names_the_container() -> None:
         round_trip({Mark(): 1}, {})
 
 
-def test_a_list_with_a_constructor_of_its_own_is_an_error_with_its_name() -> None:
+def test_containers_with_a_constructor_of_their_own_keep_their_class_and_attributes() -> None:
     tagged = Tagged("x")
     tagged.append(Mark())
-    with pytest.raises(CallError, match="Tagged"):
-        round_trip(tagged, [1], 2)
+    version = Version(1, Mark())
+    version.note = "kept"
+    filled = round_trip([tagged, version], 7)
+    assert (type(filled[0]), list(filled[0]), filled[0].tag) == (Tagged, [7], "x")
+    assert (type(filled[1]), tuple(filled[1]), filled[1].note) == (Version, (1, 7), "kept")
 
 
 def test_outputs_are_the_arguments_themselves_where_nothing_else_is() -> None:

@@ -17,7 +17,7 @@ from wfnb.codec import Encoded
 from wfnb.errors import StoreError
 from wfnb.graph import TaskId
 from wfnb.signing import Signer
-from wfnb.storage import Outputs, RunId
+from wfnb.storage import Feed, Outputs, RunId
 
 INLINE_BYTES = 32 * 1024
 FILE_BYTES = 256 * 1024
@@ -156,6 +156,15 @@ def drop_shared_folder(run: RunId) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.exists() and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
+
+
+def drop_files_of_done(store: Feed) -> None:
+    """What runs that are done have left here: files that a worker wrote and died before it said so."""
+    for folder in shared_folder(RunId("")).glob("*"):
+        run = RunId(folder.name)
+        # Nobody will read a file of theirs, whoever writes late. An unknown run may be another store's.
+        if store.wait_for_end(run, timeout_seconds=0) == "done":
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_private(folder: Path) -> bool:

@@ -1,0 +1,218 @@
+"""Real worker processes for fault tests: they announce their steps, are killed, and are made up for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from zlib import crc32
+
+from tests.stoppable import Flow, announced
+from wfnb import task
+from wfnb.events import START, TaskDone, read_entry
+from wfnb.graph import Graph, TaskId, freeze
+from wfnb.plan import Placement, Plan
+from wfnb.script import Step
+from wfnb.signing import Signer, load_key
+from wfnb.storage import Lane, Request, RunId, Store
+from wfnb.storage.opening import opening_of
+from wfnb.storage.outputs import Archive
+from wfnb.storage.stores import connect_store
+from wfnb.workers import serve
+from wfnb.workers.capture import Capture, open_log
+from wfnb.workers.cell import Cell, make_cells
+from wfnb.workers.supervisor import Slot, Supervisor
+from wfnb.workers.template import Born, Died
+
+POOL = "mortals"
+LARGE_BYTES = 300_000
+CHUNKED_BYTES = 100_000
+
+
+def value_of(name: str, size: int, inputs: Any) -> bytes:
+    seed = crc32(name.encode() + b"".join(value[:64] for value in inputs))
+    return seed.to_bytes(4, "little") * (size // 4)
+
+
+def make(log: str, name: str, size: int, fails: int, *inputs: bytes) -> bytes:
+    """A task of every flow: leaves a line for each of its calls."""
+    with open(log, "a") as file:  # noqa: PTH123
+        file.write(f"{name}\n")
+    if Path(log).read_text().split("\n").count(name) <= fails:
+        raise ConnectionError(f"{name} fails {fails} times")
+    seed = crc32(name.encode() + b"".join(value[:64] for value in inputs))
+    return seed.to_bytes(4, "little") * (size // 4)
+
+
+@dataclass
+class Workload:
+    """A flow as a plan of real tasks."""
+
+    flow: Flow
+    sizes: dict[str, int]
+    log: Path
+
+    def graph(self) -> Graph:
+        made: dict[str, Any] = {}
+        for name in self.flow.inputs:
+            options = self.flow.options_of(name)
+            function = task(
+                retries=options.retries,
+                retry_delay=options.retry_delay_seconds,
+                on_worker_lost=options.on_worker_lost,
+            )(make)
+            inputs = [made[read] for read in self.flow.reads(name)]
+            fails = self.flow.fails.get(name, 0)
+            made[name] = function(str(self.log), name, self.size(name), fails, *inputs)
+        names = {found.serial: name for name, found in made.items()}
+        return freeze([made[name] for name in self.flow.all_targets], names)
+
+    def size(self, name: str) -> int:
+        return self.sizes.get(name, 400)
+
+    def plan(self) -> Plan:
+        graph = self.graph()
+        queues = self.flow.queues
+        placements = {
+            name: Placement(worker=queues[name][1:] if name in queues else None) for name in graph
+        }
+        return Plan(graph, placements)
+
+    def open(self, store: Store, signer: Signer, run: RunId) -> None:
+        plan = self.plan()
+        lanes = {
+            queue: Lane(limit=1 if queue.startswith("@") else 2, pool=POOL)
+            for queue in dict.fromkeys(plan.queue_at)
+        }
+        opening = opening_of(plan, lanes, run=run, signer=signer, about={}, keep_seconds=1000)
+        self.log.write_text("")
+        store.open_run(opening)
+
+    def evaluated(self) -> dict[str, bytes]:
+        values: dict[str, bytes] = {}
+        for name in self.flow.inputs:
+            inputs = [values[read] for read in self.flow.reads(name)]
+            values[name] = value_of(name, self.size(name), inputs)
+        return values
+
+    def calls(self) -> Counter[str]:
+        return Counter(self.log.read_text().split())
+
+
+class NoChildren:
+    """A supervisor's, whose workers are forked and killed by the test."""
+
+    def fork(self, slot: int) -> None:
+        pass
+
+    def kill(self, slot: int, pid: int) -> None:
+        pass
+
+
+class Field:
+    """One store, where workers live and die."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.store = connect_store(url)
+        self.signer = Signer(load_key(create=True))
+        self.slot = Slot(make_cells(1)[0], open_log())
+        self.supervisor = Supervisor(self.store, [self.slot], NoChildren())
+
+    def close(self) -> None:
+        self.store.close()
+        os.close(self.slot.log)
+
+    def request(self) -> Request | None:
+        return self.store.take_request([POOL], block_seconds=0)
+
+    def fork(self, request: Request, *, stop_at: int | None = None) -> tuple[int, int]:
+        """A worker that serves this request; it stops at its nth announcement, and says so."""
+        said, say = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(said)
+            _live(self.url, request, self.slot.cell, stop_at, say)
+        os.close(say)
+        return pid, said
+
+    def kill_at(self, request: Request, stop_at: int) -> tuple[str, Died | None]:
+        """What it was about when it was killed; nothing if it ended before."""
+        pid, said = self.fork(request, stop_at=stop_at)
+        words = os.read(said, 200).decode()
+        os.close(said)
+        if words:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        assert words or status == 0, "a worker died by itself"
+        return words, Died(0, pid, status) if words else None
+
+    def bury(self, death: Died) -> None:
+        """As the pool does that sees it die."""
+        self.supervisor.note(Born(0, death.pid))
+        self.supervisor.note(death)
+        self.supervisor.settle()
+
+    def finish(self, run: RunId, between: Callable[[], object] = lambda: None) -> str:
+        """Fork a worker for each request until the run has ended; its status."""
+        forked = []
+        while (status := self.store.wait_for_end(run, timeout_seconds=0)) == "running":
+            request = self.request()
+            if request is not None:
+                forked.append(self.fork(request))
+            else:
+                self.store.wait_for_end(run, timeout_seconds=0.02)
+                between()
+                self.store.reap(run)
+        for pid, said in forked:
+            os.close(said)
+            assert os.waitpid(pid, 0)[1] == 0, "a worker died by itself"
+        return status
+
+    def value(self, run: RunId, name: str) -> bytes:
+        (result,) = self.store.results(run, [TaskId(name)])
+        assert result is not None, f"{name} has no result"
+        found = Archive(self.store, self.signer, run).value(TaskId(name), result)
+        assert isinstance(found, bytes)
+        return found
+
+    def completions(self, run: RunId) -> Counter[tuple[str, int]]:
+        entries = self.store.events(run, START)
+        events = [event for _, entry in entries for event in read_entry(entry)]
+        return Counter((e.task, e.attempt) for e in events if isinstance(e, TaskDone))
+
+
+def _live(url: str, request: Request, cell: Cell, stop_at: int | None, say: int) -> NoReturn:
+    """All of a worker's life, in its own process, with the real driver, bench and cell."""
+    status, stderr = 1, os.dup(2)
+    try:
+        cell.occupy(os.getpid())
+        capture = Capture(open_log(), cell)
+        store = connect_store(url)
+        bench = serve.ProcessBench(cell, capture, f"mortal {os.getpid()}")
+        desk = serve.Desk(store, Signer(load_key(create=False)), bench, shares_files=True)
+        capture.redirect()
+        _announce(stop_at, say)
+        serve._serve_one(store, desk, request, cell, capture)
+        status = 0
+    except BaseException:  # noqa: BLE001  a forked child never returns into the test
+        os.write(stderr, traceback.format_exc().encode())
+    os._exit(status)
+
+
+def _announce(stop_at: int | None, say: int) -> None:
+    work, told = serve.work, 0
+
+    def tell(step: Step, when: str) -> None:
+        nonlocal told
+        told += 1
+        if told == stop_at:
+            os.write(say, f"{when} {type(step).__name__}".encode())
+            signal.pause()
+
+    serve.work = lambda role, *words: announced(work(role, *words), tell)
