@@ -32,7 +32,7 @@ check: venv  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench: venv  ## the README's figures
 	$(BIN)/python -m benchmarks

@@ -367,7 +367,6 @@ class Worker:
         return Called(is_ok=True, seconds=flow.seconds.get(task, 1e-6), output_bytes=size)
 
     def _save(self, step: Save) -> None:
-        batch = {record.task for record in step.finished}
         for record in step.finished:
             at = self.world.graph.position[record.task]
             if record.held:
@@ -376,9 +375,9 @@ class Worker:
                 name = f"{record.task}/{record.attempt}/{self.joined.identity}"
                 self.world.files[name] = self._values[at]
                 record.result = json.dumps({"at": "file", "name": name}).encode()
-                record.unread = sum(reader not in batch for reader in record.readers)
                 self._counted.add(at)
             else:
+                record.unread = 0
                 record.result = str(self._values[at]).encode()
 
     def _complete(self, step: Complete) -> Reply:
@@ -388,13 +387,18 @@ class Worker:
             at = graph.position[record.task]
             record.note = done_note(record.task, record.attempt, Sample(1.0), held=record.held)
             record.reads = [
-                graph.ids[i] for i in graph.inputs_at[at] if i in self._counted and i not in here
+                graph.ids[i]
+                for i in graph.inputs_at[at]
+                if i in self._counted and (record.held or i not in here)
             ]
         self._own -= len(here) if self._own else 0
         reply = self._told(
             lambda ask: self.world.store.complete(RUN, step.finished, ask), step
         )
         self._careful = None
+        for at in here:
+            if here.issuperset(graph.readers_at[at]):
+                self._values.pop(at, None)
         return reply
 
     def _fail(self, step: Fail) -> bool:

@@ -6,23 +6,17 @@ ids are given, and equal calls share one template.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from operator import is_
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wfnb.errors import CallError, GraphError
+from wfnb.errors import GraphError
+from wfnb.nesting import ATOMS, CONTAINERS, Replacement, is_flat, replace_deep
 
 Arguments: TypeAlias = (
     tuple[()] | tuple[tuple[Any, ...]] | tuple[tuple[Any, ...], Mapping[str, Any]]
 )
 """() means: the inputs, in order, as positional arguments. Else (args,) or (args, kwargs)."""
-
-ATOMS: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
-"""Nobody can change these, and nothing lies inside."""
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
-_MOST_COPIED = 1024
 
 
 class Output:
@@ -87,10 +81,19 @@ def fill(
             return outputs[part.position]
         return constants[part.content] if kind is Constant else part
 
-    args = [_filled(value, value_of) for value in arguments[0]]
+    walk: Replacement | None = None
+
+    def filled(value: Any) -> Any:
+        nonlocal walk
+        if type(value) is not Nested:
+            return value_of(value)
+        walk = walk or Replacement(value_of)
+        return walk.of(value.template)
+
+    args = [filled(value) for value in arguments[0]]
     if len(arguments) == 1:
         return args, {}
-    return args, {name: _filled(value, value_of) for name, value in arguments[1].items()}
+    return args, {name: filled(value) for name, value in arguments[1].items()}
 
 
 def values_of(arguments: Arguments) -> list[Any]:
@@ -119,93 +122,57 @@ def is_frozen(arguments: Arguments) -> bool:
     return all(type(value) in _FROZEN or _is_frozen(value) for value in values_of(arguments))
 
 
-def holed(value: Any, kind: type, hole: Callable[[Any], Output]) -> Any:
-    """The value with a hole for each `kind`; Nested if it is inside. What is mutable is copied."""
-    holes = 0
+class Capture:
+    """The arguments of one call being written down, with a hole for every instance of `kind`."""
 
-    def change(part: Any) -> Any:
-        nonlocal holes
-        if type(part) is not kind:
-            return part
-        holes += 1
-        return hole(part)
+    __slots__ = ("_kind", "_walk", "inputs")
 
-    if type(value) is kind:
-        return hole(value)
-    try:
-        captured = Replacement(change, copies=True).of(value)
-    except RecursionError:
-        if not holes:
-            return value
-        message = "a task lies beside something nested too deep: put it in a shallower list or dict"
-        raise GraphError(message) from None
-    return Nested(captured) if holes else captured
-
-
-def replace_deep(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The value with every part changed for which `change` gives something else.
-
-    It is asked from the outside in, and looks no further where it changed something. Containers
-    that keep all their parts are kept; one that is met twice is changed once.
-    """
-    return Replacement(change).of(value)
-
-
-class Replacement:
-    """One walk through a value; raises CallError for what cannot be made anew.
-
-    With `copies`, lists, dicts and sets of up to 1024 elements are new in any case.
-    """
-
-    def __init__(self, change: Callable[[Any], Any], *, copies: bool = False) -> None:
-        self._change = change
-        self._copies = copies
-        self._known: dict[int, tuple[Any, Any]] = {}
-        self._open: dict[int, Any] = {}
-        self._in_cycle: set[int] = set()
+    def __init__(self, kind: type) -> None:
+        self.inputs: dict[Any, Output] = {}
+        self._kind = kind
+        self._walk: Replacement | None = None
 
     def of(self, value: Any) -> Any:
-        if type(value) in ATOMS:
+        """Nested if a hole is inside. Lists, dicts and sets of up to 1024 elements are copied."""
+        if type(value) is self._kind:
+            return self._hole(value)
+        if self._walk is None:
+            self._walk = Replacement(self._change, copies=True)
+        try:
+            captured = self._walk.of(value)
+        except RecursionError:
+            return self._too_deep(value)
+        is_nested = self.inputs and captured is not value and holds_outputs(captured)
+        return Nested(captured) if is_nested else captured
+
+    def _change(self, part: Any) -> Any:
+        return self._hole(part) if type(part) is self._kind else part
+
+    def _hole(self, part: Any) -> Output:
+        hole = self.inputs.get(part)
+        if hole is None:
+            hole = self.inputs[part] = output_at(len(self.inputs))
+        return hole
+
+    def _too_deep(self, value: Any) -> Any:
+        """A constant may be; a task that lies below is found when the graph is written."""
+        self._walk = None
+        if not self.inputs:
             return value
-        changed = self._change(value)
-        if changed is not value or not _has_parts(value):
-            return changed
-        key = id(value)
-        if key in self._known:
-            return self._known[key][1]
-        if key in self._open:
-            self._in_cycle.add(key)
-            return value
-        self._open[key] = value
-        remade = self._remade(value)
-        del self._open[key]
-        if key in self._in_cycle and remade is not value:
-            remade = self._uncopied(value)
-        # Both are kept: an id is only good while its object lives.
-        self._known[key] = (value, remade)
-        return remade
-
-    def _remade(self, value: Any) -> Any:
-        kind = type(value)
-        is_copied = self._copies and kind in _CONTAINERS and len(value) <= _MOST_COPIED
-        if kind in _CONTAINERS and _is_flat(value, ATOMS):
-            return copy.copy(value) if is_copied else value
-        parts = _parts(value)
-        remade = [self.of(part) for part in parts]
-        if all(map(is_, remade, parts)) and not (is_copied and kind in (list, dict, set)):
-            return value
-        return _rebuilt(value, remade)
-
-    def _uncopied(self, value: Any) -> Any:
-        """What holds itself: fine as it is, but nothing in it can be replaced."""
-        if self._copies:
-            return Replacement(self._change).of(value)
-        name = type(value).__name__
-        raise CallError(f"a {name} that holds a task also holds itself: take it out of itself")
+        message = "a task lies beside something nested too deep: put it in a shallower list or dict"
+        raise GraphError(message)
 
 
-def _filled(value: Any, value_of: Callable[[Any], Any]) -> Any:
-    return replace_deep(value.template, value_of) if type(value) is Nested else value_of(value)
+def holds_outputs(value: Any) -> bool:
+    found = False
+
+    def note(part: Any) -> Any:
+        nonlocal found
+        found = found or type(part) is Output
+        return part
+
+    replace_deep(value, note)
+    return found
 
 
 def _is_frozen(value: Any) -> bool:
@@ -216,78 +183,4 @@ def _is_frozen(value: Any) -> bool:
         return False
     # A flat container with a hole is made anew for each call.
     template = value.template
-    return type(template) in _CONTAINERS and _is_flat(template, _FROZEN)
-
-
-def _is_flat(value: Any, kinds: frozenset[type]) -> bool:
-    if not kinds.issuperset(map(type, value)):
-        return False
-    return not isinstance(value, dict) or kinds.issuperset(map(type, value.values()))
-
-
-def _has_parts(value: Any) -> bool:
-    if isinstance(value, (list, tuple, set, frozenset, dict)):
-        return True
-    return is_dataclass(value) and not isinstance(value, type)
-
-
-def _parts(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
-    return [getattr(value, name) for name in _names_of_fields(value)]
-
-
-def _names_of_fields(value: Any) -> list[str]:
-    """Those that are set: a field without init may not be."""
-    return [field.name for field in fields(value) if hasattr(value, field.name)]
-
-
-def _rebuilt(value: Any, parts: list[Any]) -> Any:
-    try:
-        return _remake(value, parts)
-    except Exception as error:  # a user's container may raise anything
-        message = f"a {type(value).__name__} cannot be made anew for this call: {error}"
-        raise CallError(message) from error
-
-
-def _remake(value: Any, parts: list[Any]) -> Any:
-    kind = type(value)
-    if isinstance(value, dict):
-        half = len(parts) // 2
-        return _refilled_dict(value, zip(parts[:half], parts[half:], strict=True))
-    if kind in _CONTAINERS:
-        return kind(parts)
-    if isinstance(value, (tuple, frozenset)):
-        return _remade_frozen(value, parts)
-    # Constructors may want something else, and __post_init__ has run once, before there were holes.
-    refilled = copy.copy(value)
-    if isinstance(value, (list, set)):
-        refilled.clear()
-        add = refilled.extend if isinstance(value, list) else refilled.update
-        add(parts)
-        return refilled
-    for name, part in zip(_names_of_fields(value), parts, strict=True):
-        object.__setattr__(refilled, name, part)
-    return refilled
-
-
-def _remade_frozen(value: Any, parts: list[Any]) -> Any:
-    kind = type(value)
-    if hasattr(value, "_make"):
-        return value._make(parts)
-    made = (tuple if isinstance(value, tuple) else frozenset).__new__(kind, parts)
-    if hasattr(value, "__dict__"):
-        vars(made).update(vars(value))
-    return made
-
-
-def _refilled_dict(value: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    if type(value) is dict:
-        return dict(items)
-    refilled = copy.copy(value)  # keeps the default of a defaultdict
-    refilled.clear()
-    for key, part in items:
-        refilled[key] = part  # not update(): a Counter would count
-    return refilled
+    return type(template) in CONTAINERS and is_flat(template, _FROZEN)

@@ -9,7 +9,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NewType
 
-from wfnb.arguments import Arguments, Output, OutputOf, holed, output_at
+from wfnb.arguments import Arguments, Capture, OutputOf
 from wfnb.errors import GraphError
 from wfnb.resources import Resources
 
@@ -259,14 +259,11 @@ def _with_ancestors(targets: Sequence[Task]) -> list[Task]:
 
 
 def _written(call: NamedCall) -> tuple[Arguments, tuple[TaskId, ...]]:
-    inputs: dict[TaskId, Output] = {}
-
-    def hole(part: OutputOf) -> Output:
-        return inputs.setdefault(TaskId(part.task), output_at(len(inputs)))
-
-    args = tuple([holed(value, OutputOf, hole) for value in call.args])
-    kwargs = {name: holed(value, OutputOf, hole) for name, value in call.kwargs.items()}
-    return (args, kwargs) if kwargs else (args,), tuple(inputs)
+    capture = Capture(OutputOf)
+    args = tuple([capture.of(value) for value in call.args])
+    kwargs = {name: capture.of(value) for name, value in call.kwargs.items()}
+    inputs = tuple(TaskId(read.task) for read in capture.inputs)
+    return (args, kwargs) if kwargs else (args,), inputs
 
 
 def _ordered(

@@ -14,9 +14,10 @@ from itertools import count
 from operator import is_
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from wfnb.arguments import ATOMS, Arguments, Output, holed, output_at
+from wfnb.arguments import Arguments, Capture
 from wfnb.errors import CallError, OptionError
 from wfnb.graph import Function, Options, Task
+from wfnb.nesting import ATOMS
 from wfnb.resources import Resources
 
 P = ParamSpec("P")
@@ -179,30 +180,18 @@ def _refuse_what_is_no_function(function: Any) -> None:
 
 def _capture(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Arguments, tuple[Task, ...]]:
     """Put a hole where each task stands."""
-    inputs: dict[Task, Output] = {}
-    template = [value if type(value) in ATOMS else _holed(value, inputs) for value in args]
+    capture = Capture(Task)
+    template = [value if type(value) in ATOMS else capture.of(value) for value in args]
+    inputs = capture.inputs
     if kwargs:
         named = {
-            name: value if type(value) in ATOMS else _holed(value, inputs)
+            name: value if type(value) in ATOMS else capture.of(value)
             for name, value in kwargs.items()
         }
         return (tuple(template), named), tuple(inputs)
     if len(inputs) == len(args) and all(map(is_, template, inputs.values())):
         return (), tuple(inputs)
     return (tuple(template),), tuple(inputs)
-
-
-def _holed(value: Any, inputs: dict[Task, Output]) -> Any:
-    if type(value) is Task:
-        return _hole(value, inputs)
-    return holed(value, Task, lambda task: _hole(task, inputs))
-
-
-def _hole(task: Task, inputs: dict[Task, Output]) -> Output:
-    hole = inputs.get(task)
-    if hole is None:
-        hole = inputs[task] = output_at(len(inputs))
-    return hole
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:

@@ -167,15 +167,21 @@ class Batch:
         """Outputs that somebody will read who has not read them in this batch.
 
         Those that only this planned worker's own tasks read are held: saved nowhere, only marked.
-        What a held one read is saved all the same, for it is needed if this worker is lost.
+        What a held one was made from is read again if this worker is lost: it stays as long.
         """
-        wanted = {
-            at for at, record in self.finished.items() if record.is_target or self._reading[at] > 0
-        }
-        for at in [at for at in wanted if self._stays_here(at)]:
-            self.finished[at].held, self.finished[at].unread = True, self._reading[at]
-            wanted.update(read for read in self.role.graph.inputs_at[at] if read in self.finished)
-        return [record for at, record in self.finished.items() if at in wanted]
+        left, held = [], set[int]()
+        for at in reversed(self.finished):
+            record = self.finished[at]
+            record.unread = self._reading[at]
+            if held:
+                record.unread += sum(reader in held for reader in self.role.graph.readers_at[at])
+            if not record.is_target and not record.unread:
+                continue
+            left.append(record)
+            if self._stays_here(at):
+                record.held = True
+                held.add(at)
+        return left[::-1]
 
     def siblings(self) -> list[TaskId]:
         """What the readers of this batch's big outputs miss: it is best computed here."""

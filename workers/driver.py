@@ -184,9 +184,9 @@ class Driver:
     def _keep(
         self, at: int, task: TaskId, attempt: int, outcome: Outcome
     ) -> tuple[int, ErrorRecord | None]:
-        value = outcome.value
         try:
-            encoded = settled(codec.encode(value, name=f"the result of {task}"), value)
+            encoded = codec.encode(outcome.value, name=f"the result of {task}")
+            encoded = settled(encoded, outcome)
         except SerialisationError as error:
             return 0, _record(task, attempt, "not-serialisable", error)
         self._memory.keep(at, encoded, is_elsewhere=False)
@@ -201,7 +201,6 @@ class Driver:
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
-        batch = {record.task for record in step.finished}
         counted = self._inputs.counted
         for record in step.finished:
             at = self._graph.position[record.task]
@@ -216,8 +215,9 @@ class Driver:
             self._memory.saved(at)
             self._ended[at].save_seconds += time.perf_counter() - start
             if record.result[:1] == b"{" and not record.is_target:
-                record.unread = sum(reader not in batch for reader in record.readers)
                 counted.add(at)
+            else:
+                record.unread = 0
 
     def _complete(self, step: Complete) -> Reply:
         graph, counted, hints = self._graph, self._inputs.counted, {}
@@ -229,7 +229,9 @@ class Driver:
             record.note = done_note(record.task, record.attempt, sample, held=record.held)
             if counted:
                 record.reads = [
-                    graph.ids[i] for i in graph.inputs_at[at] if i in counted and i not in here
+                    graph.ids[i]
+                    for i in graph.inputs_at[at]
+                    if i in counted and (record.held or i not in here)
                 ]
             for reader in graph.readers_at[at]:
                 if reader not in here and len(graph.inputs_at[reader]) <= _MOST_HINTED_INPUTS:

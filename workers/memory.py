@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from pickle import PickleBuffer
 
 from wfnb.codec import Encoded
+from wfnb.workers.call import Outcome
 
 MOST_BYTES = 512 << 20
 _ENTRY_BYTES = 200
@@ -54,23 +55,35 @@ class Memory:
                 return
 
 
-def settled(encoded: Encoded, value: Any) -> Encoded:
+def settled(encoded: Encoded, outcome: Outcome) -> Encoded:
     """The output as it is now, whatever its task's module still does with the object it returned.
 
-    Copying is spared where nobody can: `value` is an array that owns its data, and the caller's two
-    references, the call's and those of the encoded views are all there are.
+    Copying is spared where nobody can do anything: the value is an array that owns its data, and
+    the outcome and the encoded view hold the only references to it.
     """
-    if not encoded.buffers or _is_ours_alone(value):
+    if not encoded.buffers or _is_ours_alone(outcome):
         return encoded
     return encoded.owned()
 
 
-def _is_ours_alone(value: Any) -> bool:
-    kind = type(value)
-    if kind.__module__ != "numpy" or kind.__name__ != "ndarray" or value.base is not None:
+def _is_ours_alone(outcome: Outcome) -> bool:
+    kind = type(outcome.value)
+    if kind.__module__ != "numpy" or kind.__name__ != "ndarray" or outcome.value.base is not None:
         return False
-    return sys.getrefcount(value) <= _REFERENCES_TO_OURS
+    return _references(outcome) <= _REFERENCES_TO_OURS
 
 
-_REFERENCES_TO_OURS = 5
-"""The outcome's, the driver's, two arguments, and the view's."""
+def _references(outcome: Outcome) -> int:
+    return sys.getrefcount(outcome.value)
+
+
+def _references_to_ours() -> int:
+    """Counted on a stand-in: what the interpreter itself adds differs from version to version."""
+    outcome = Outcome(bytearray(1), None, 0.0, 0.0)
+    view = PickleBuffer(outcome.value).raw()
+    count = _references(outcome)
+    del view
+    return count
+
+
+_REFERENCES_TO_OURS = _references_to_ours()

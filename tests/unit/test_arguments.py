@@ -1,4 +1,4 @@
-"""Holes in arguments: put in for tasks, filled with outputs, at any depth, and nothing is shared."""
+"""Holes in arguments: put in for tasks, filled with outputs, at any depth, nothing shared."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfnb.arguments import (
+    Capture,
     Constant,
     Nested,
-    Output,
     constants_of,
     fill,
-    holed,
     is_frozen,
     output_at,
-    replace_deep,
 )
 from wfnb.errors import CallError, GraphError
+from wfnb.nesting import replace_deep
 
 Pair = namedtuple("Pair", "left right")
 
@@ -78,15 +77,17 @@ class Version(tuple):
         return super().__new__(cls, parts)
 
 
-def hole(mark: Mark) -> Output:
-    return output_at(mark.position)
-
-
 def round_trip(value: Any, *outputs: Any) -> Any:
     """Mark -> hole -> output, as an argument that is captured here and filled on a worker."""
-    captured = holed(value, Mark, hole)
-    (filled,), _ = fill(((captured,),), outputs, {})
+    capture = Capture(Mark)
+    captured = capture.of(value)
+    marked = [outputs[mark.position] for mark in capture.inputs]
+    (filled,), _ = fill(((captured,),), marked, {})
     return filled
+
+
+def captured(value: Any) -> Any:
+    return Capture(Mark).of(value)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,10 @@ def round_trip(value: Any, *outputs: Any) -> Any:
         (FrozenBox((Mark(), 1)), FrozenBox(("out", 1))),
         (OrderedDict(b=Mark(), a=1), OrderedDict(b="out", a=1)),
         (Counter({Mark(): 3, "other": 1}), Counter({"out": 3, "other": 1})),
-        ({FrozenBox(Mark()): [Box({"deep": (Mark(),)})]}, {FrozenBox("out"): [Box({"deep": ("out",)})]}),
+        (
+            {FrozenBox(Mark()): [Box({"deep": (Mark(),)})]},
+            {FrozenBox("out"): [Box({"deep": ("out",)})]},
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -156,39 +160,40 @@ def test_parts_without_a_hole_are_handed_on_uncopied() -> None:
 
 
 def test_an_array_beside_a_task_is_never_compared_with_it() -> None:
-    captured = holed([np.arange(3), Mark()], Mark, hole)
-    assert isinstance(captured, Nested)
+    taken = captured([np.arange(3), Mark()])
+    assert isinstance(taken, Nested)
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": [1]}, {1}, ([1],), []])
 def test_lists_dicts_and_sets_are_copied_when_they_are_captured(value: Any) -> None:
-    captured = holed(value, Mark, hole)
-    assert captured == value
-    mutable = [(value, captured)]
+    taken = captured(value)
+    assert taken == value
+    mutable = [(value, taken)]
     while mutable:
         one, other = mutable.pop()
         if isinstance(one, (list, dict, set)):
             assert one is not other
-        inside = zip(one.values(), other.values()) if isinstance(one, dict) else zip(one, other)
+        sides = [side.values() if isinstance(side, dict) else side for side in (one, other)]
+        inside = zip(*sides, strict=True)
         mutable += [pair for pair in inside if isinstance(pair[0], (list, dict, set, tuple))]
 
 
 def test_a_long_list_is_taken_as_it_is() -> None:
     numbers = list(range(5_000))
-    assert holed(numbers, Mark, hole) is numbers
+    assert captured(numbers) is numbers
 
 
 def test_a_list_that_holds_itself_is_a_constant_like_any_other() -> None:
     value: list[Any] = [1]
     value.append([value])
-    assert holed(value, Mark, hole) is value
+    assert captured(value) is value
 
 
 def test_a_task_in_a_list_that_holds_itself_is_refused() -> None:
     value: list[Any] = [Mark()]
     value.append([value])
     with pytest.raises(CallError, match="list that holds a task also holds itself"):
-        holed(value, Mark, hole)
+        captured(value)
 
 
 def test_a_task_beside_something_very_deep_is_refused_with_a_remedy() -> None:
@@ -196,12 +201,12 @@ def test_a_task_beside_something_very_deep_is_refused_with_a_remedy() -> None:
     for _ in range(10_000):
         deep = [deep]
     with pytest.raises(GraphError, match="shallower"):
-        holed([Mark(), deep], Mark, hole)
-    assert holed(deep, Mark, hole) is deep
+        captured([Mark(), deep])
+    assert captured(deep) is deep
 
 
 def test_an_output_that_does_not_fit_names_the_container() -> None:
-    with pytest.raises(CallError, match="a set cannot be made anew.*unhashable type: 'list'"):
+    with pytest.raises(CallError, match=r"a set cannot be made anew.*unhashable type: 'list'"):
         round_trip({Mark()}, [1])
     with pytest.raises(CallError, match="a dict cannot be made anew"):
         round_trip({Mark(): 1}, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,14 +88,14 @@ def test_a_graph_with_names_comes_back_with_them() -> None:
     assert [function.name for function in graph.functions] == ["other", "same"]
 
 
-def test_a_chain_of_100_000_is_written_and_read_without_recursion() -> None:
+def test_a_chain_of_20_000_is_written_and_read_without_recursion() -> None:
     end = same(0)
-    for _ in range(100_000):
+    for _ in range(20_000):
         end = two(end, 1)
     dump = dumped(end)
     graph = load_graph(dump.graph, SIGNER, "run").graph
-    assert (len(graph), graph.inputs_at[-1]) == (100_001, (99_999,))
-    assert filled(dump, 100_000, "out")[0] == ["out", 1]
+    assert (len(graph), graph.inputs_at[-1]) == (20_001, (19_999,))
+    assert filled(dump, 20_000, "out")[0] == ["out", 1]
 
 
 def test_equal_arrays_are_stored_once() -> None:
@@ -209,12 +210,7 @@ def test_a_function_is_stored_once_however_many_task_functions_wrap_it() -> None
         return text
 
     once = len(dumped(task(speak)()).graph)
-    assert len(dumped(task(speak)(), task(speak, retries=1)() if False else task(speak)()).graph) < (
-        once + 500
-    )
-
-
-LOCK = threading.Lock()
+    assert len(dumped(task(speak)(), task(retries=1)(speak)()).graph) < once + 500
 
 
 def test_an_argument_that_cannot_travel_is_named_by_task_and_parameter() -> None:
@@ -236,16 +232,15 @@ def test_an_argument_after_the_parameters_is_named_by_its_number() -> None:
 
     with pytest.raises(SerialisationError, match=r"many-0 \(many\): argument 2 is a generator"):
         dumped(many(1, 2, (n for n in range(3))))
-    with pytest.raises(SerialisationError, match=r"many-0 \(many\): key is a sqlite3"):
-        connection = sqlite3.connect(":memory:")
-        try:
-            dumped(many(1, key=connection))
-        finally:
-            connection.close()
+    with (
+        closing(sqlite3.connect(":memory:")) as memory,
+        pytest.raises(SerialisationError, match=r"many-0 \(many\): key is a sqlite3"),
+    ):
+        dumped(many(1, key=memory))
 
 
 def test_a_large_argument_that_cannot_travel_is_named_too() -> None:
-    with pytest.raises(SerialisationError, match=r"same-0 \(same\): value\[1000\] is a _thread.lock"):
+    with pytest.raises(SerialisationError, match=r"same-0 .*value\[1000\] is a _thread.lock"):
         dumped(same([*range(1_000), threading.Lock()]))
 
 
@@ -256,14 +251,14 @@ def test_a_closure_variable_that_cannot_travel_is_named() -> None:
     def locked() -> bool:
         return lock.locked()
 
-    with pytest.raises(SerialisationError, match="locked-0: function `locked` .*`lock`, a _thread"):
+    with pytest.raises(SerialisationError, match=r"locked-0: function `locked` .*`lock`, a _thr"):
         dumped(locked())
 
 
 def test_a_global_of_a_cell_that_cannot_travel_is_named() -> None:
     space: dict[str, Any] = {"__name__": "__main__", "GUARD": threading.Lock()}
     exec("def guarded():\n    return GUARD.locked()\n", space)
-    with pytest.raises(SerialisationError, match="guarded-0: function `guarded` .*`GUARD`, a _thr"):
+    with pytest.raises(SerialisationError, match=r"guarded-0: function `guarded` .*`GUARD`, a _t"):
         dumped(task(space["guarded"])())
 
 
@@ -274,7 +269,7 @@ def test_a_task_in_a_closure_is_refused_by_name() -> None:
     def late() -> Any:
         return early
 
-    with pytest.raises(SerialisationError, match="`early`, a wfnb.graph.Task.*as an argument"):
+    with pytest.raises(SerialisationError, match=r"`early`, a wfnb.graph.Task.*as an argument"):
         dumped(late())
 
 
@@ -288,7 +283,7 @@ def test_a_task_where_nobody_looks_is_refused_by_name() -> None:
         dumped(same(holder))
     objects = np.array([None], dtype=object)
     objects[0] = same(1)
-    with pytest.raises(SerialisationError, match=r"same-0 \(same\): .*wfnb.graph.Task"):
+    with pytest.raises(SerialisationError, match=r"same-0 \(same\): .*<task same> has no value"):
         dumped(same(objects))
 
 

@@ -292,8 +292,7 @@ def test_threads_may_build_at_once() -> None:
     built: list[Task] = []
 
     def build() -> None:
-        for _ in range(20):
-            built.append(total(*[add(n) for n in range(100)], scale=2))
+        built.extend(total(*[add(n) for n in range(100)], scale=2) for _ in range(20))
 
     threads = [threading.Thread(target=build) for _ in range(4)]
     for thread in threads:

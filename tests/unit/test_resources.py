@@ -33,7 +33,7 @@ def test_sizes_are_read_as_they_are_written(size: Any, size_bytes: int | None) -
     "size", ["", "MB", "1XB", "-1MB", "1 2MB", "1e3", 0, -5, "0MB", "0.1B", 1.5, True, [], b"1MB"]
 )
 def test_a_size_that_is_none_is_refused_with_an_example(size: Any) -> None:
-    with pytest.raises(OptionError, match="memory=.*512MB"):
+    with pytest.raises(OptionError, match=r"memory=.*512MB"):
         Resources(memory=size)
 
 

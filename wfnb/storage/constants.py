@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from types import FunctionType, ModuleType
 from typing import Any
 
 from wfnb import codec
-from wfnb.arguments import ATOMS, Arguments, Constant, Nested, Output, replace_deep, values_of
+from wfnb.arguments import (
+    Arguments,
+    Constant,
+    Nested,
+    Output,
+    holds_outputs,
+    values_of,
+)
 from wfnb.errors import SerialisationError
+from wfnb.nesting import replace_deep
 from wfnb.signing import Signer
 
 LARGE_BYTES = 32 * 1024
 """A constant of this size is stored once, under its content, and fetched by who needs it."""
 _LONG = 512
 """A container of this many elements may be large; it is encoded to see."""
-_SMALL_TYPES = frozenset({int, float, bool, type(None), complex, Output, Constant})
+_SMALL_TYPES: frozenset[type] = frozenset({int, float, bool, type(None), complex, Output, Constant})
 
 
 def load_constant(blob: bytes, signer: Signer, content: str) -> codec.Encoded:
@@ -43,13 +51,13 @@ class Constants:
 
     def _argument(self, value: Any) -> Any:
         if type(value) is Nested:
-            return Nested(replace_deep(value.template, self._part))
-        parted = replace_deep(value, self._part)
+            return Nested(replace_deep(value.template, self._part, atoms=_SMALL_TYPES))
+        parted = replace_deep(value, self._part, atoms=_SMALL_TYPES)
         return parted if parted is value or type(parted) is Constant else Nested(parted)
 
     def _part(self, part: Any) -> Any:
         """Asked from the outside in: an array in a short list goes apart, a long list whole."""
-        if not _may_be_large(part) or _is_short(part) or _holds_outputs(part):
+        if not _may_be_large(part) or _is_short(part) or holds_outputs(part):
             return part
         if id(part) not in self._known:
             # The value is kept beside: an id is only good while its object lives.
@@ -69,33 +77,45 @@ class Constants:
         return Constant(content)
 
 
-def _may_be_large(value: Any, *, depth: int = 3) -> bool:
+def _may_be_large(value: Any) -> bool:
     """Cheap and generous: what may be large is encoded to see."""
-    kind = type(value)
-    if kind in _SMALL_TYPES:
-        return False
-    if kind in (str, bytes, bytearray):
-        return len(value) >= LARGE_BYTES
-    if kind is Nested:
-        return _may_be_large(value.template)
+    to_see, seen = [value], set[int]()
+    while to_see:
+        one = to_see.pop()
+        if type(one) in _SMALL_TYPES or id(one) in seen:
+            continue
+        seen.add(id(one))
+        size = _own_size(one)
+        if size is None:
+            parts = _parts(one)
+            if len(parts) >= _LONG and Output not in map(type, parts):
+                return True
+            if not _SMALL_TYPES.issuperset(map(type, parts)):
+                to_see.extend(parts)
+        elif size >= LARGE_BYTES:
+            return True
+        if len(seen) > _LONG:
+            return True
+    return False
+
+
+def _own_size(value: Any) -> int | None:
+    """Bytes, where they are known without looking inside."""
+    if type(value) in (str, bytes, bytearray):
+        return len(value)
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
-        return size >= LARGE_BYTES
-    if isinstance(value, (list, tuple, set, frozenset, dict)):
-        if _SMALL_TYPES.issuperset(map(type, value)) and not isinstance(value, dict):
-            return len(value) >= _LONG and not _holds_outputs(value)
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        return len(value) >= _LONG or (depth > 0 and _any_large(parts, depth))
-    if hasattr(value, "memory_usage"):  # a data frame
-        return True
-    return depth > 0 and _any_large(_attributes(value), depth)
+        return size
+    return LARGE_BYTES if hasattr(value, "memory_usage") else None  # a data frame
 
 
-def _any_large(parts: Iterable[Any], depth: int) -> bool:
-    return any(_may_be_large(part, depth=depth - 1) for part in parts)
-
-
-def _attributes(value: Any) -> Sequence[Any]:
+def _parts(value: Any) -> Sequence[Any]:
+    if type(value) is Nested:
+        return [value.template]
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [*value]
     if isinstance(value, (type, FunctionType, ModuleType)):
         return ()
     if is_dataclass(value):
@@ -107,16 +127,3 @@ def _attributes(value: Any) -> Sequence[Any]:
 def _is_short(value: Any) -> bool:
     """Of a container's parts, each may be wanted by another task."""
     return type(value) in (list, tuple, dict, set, frozenset) and len(value) < _LONG
-
-
-def _holds_outputs(value: Any) -> bool:
-    found = False
-
-    def note(part: Any) -> Any:
-        nonlocal found
-        found = found or type(part) is Output
-        return part
-
-    if type(value) not in ATOMS:
-        replace_deep(value, note)
-    return found

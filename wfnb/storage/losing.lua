@@ -38,13 +38,15 @@ end
 -- The worker died in a task that it became and never claimed: still waiting, for all we know.
 local function blame_unclaimed(identity, record, failed)
   local words = cjson.decode(record)
-  local task = words.task
+  local task, attempt = words.task, words.attempt
   if redis.call('HEXISTS', k'state', task) == 1 then return end
-  -- Who becomes a task takes it for its first attempt: it cannot know of those that were lost.
-  local attempt = math.max(words.attempt, (redis.call('HGET', k'attempts', task) or 0) + 1)
-  words.attempt = attempt
-  set('attempts', task, attempt)
-  if blame(identity, task, attempt, cjson.encode(words)) then failed[#failed + 1] = { task, attempt } end
+  if blame(identity, task, attempt, record) then
+    failed[#failed + 1] = { task, attempt }
+  else
+    -- Not claimed, it has used up no number: who becomes it the next time says the same.
+    local log = k('log:' .. task .. ':' .. attempt)
+    redis.call('UNLINK', log, log .. ':tail', log .. ':size')
+  end
 end
 
 -- Claims of a lost worker: those that were executing are blamed, the others go back uncounted.

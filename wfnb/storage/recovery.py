@@ -123,10 +123,8 @@ def _blame_unclaimed(run: Ledger, identity: Identity, record: ErrorRecord) -> li
     task = TaskId(record.task)
     if task in (ANY_TASK, "") or task in run.state:
         return []
-    # Who becomes a task takes it for its first attempt: it cannot know of those that were lost.
-    attempt = max(record.attempt, run.attempts.get(task, 0) + 1)
-    claim, record = Claim(task, attempt), replace(record, attempt=attempt)
-    run.attempts[task] = attempt
+    # Not claimed, it has used up no number: who becomes it the next time says the same.
+    claim = Claim(task, record.attempt)
     return [claim] if _blame(run, claim, identity, record) else []
 
 
