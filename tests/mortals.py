@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import traceback
 from collections import Counter
@@ -122,6 +123,7 @@ class Field:
         self.store = connect_store(url)
         self.signer = Signer(load_key(create=True))
         self.slot = Slot(make_cells(1)[0], open_log())
+        self.forked: list[tuple[int, int]] = []
         self.supervisor = Supervisor(self.store, [self.slot], NoChildren())
 
     def close(self) -> None:
@@ -144,6 +146,10 @@ class Field:
     def kill_at(self, request: Request, stop_at: int) -> tuple[str, Died | None]:
         """What it was about when it was killed; nothing if it ended before."""
         pid, said = self.fork(request, stop_at=stop_at)
+        while not select.select([said], [], [], 0.02)[0]:
+            other = self.request()  # what a planned worker waits for
+            if other is not None:
+                self.forked.append(self.fork(other))
         words = os.read(said, 200).decode()
         os.close(said)
         if words:
@@ -160,16 +166,16 @@ class Field:
 
     def finish(self, run: RunId, between: Callable[[], object] = lambda: None) -> str:
         """Fork a worker for each request until the run has ended; its status."""
-        forked = []
         while (status := self.store.wait_for_end(run, timeout_seconds=0)) == "running":
             request = self.request()
             if request is not None:
-                forked.append(self.fork(request))
+                self.forked.append(self.fork(request))
             else:
                 self.store.wait_for_end(run, timeout_seconds=0.02)
                 between()
                 self.store.reap(run)
-        for pid, said in forked:
+        while self.forked:
+            pid, said = self.forked.pop()
             os.close(said)
             assert os.waitpid(pid, 0)[1] == 0, "a worker died by itself"
         return status

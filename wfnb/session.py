@@ -98,7 +98,8 @@ class Session:
             store=store, backend=backend, workers=workers, resources=resources or Resources()
         )
         self._open(choices)
-        self.connection().backend.serve()
+        if not self._is_pool_coming(self.connection()):
+            self.connection().backend.serve()
         return self
 
     def close(self) -> None:
@@ -128,13 +129,16 @@ class Session:
         plan, answer = self._planned(targets, planner)
         is_first = self._store is None
         connection = self.connection(backend)
-        is_coming = time.monotonic() < self._pool_due and connection.backend.name == "process"
+        is_coming = self._is_pool_coming(connection)
         if is_first and not is_coming:
             connection.backend.serve()  # its pool starts while the graph is still being written
         self.last = start_run(
             plan, connection, answer=answer, owner=_owner(), pool_is_coming=is_coming
         )
         return self.last
+
+    def _is_pool_coming(self, connection: Connection) -> bool:
+        return time.monotonic() < self._pool_due and connection.backend.name == "process"
 
     def expect_pool(self) -> None:
         """A pool for what `connect` does by default was started a moment ago."""

@@ -28,7 +28,9 @@ def connect(
     resources: Resources | None = None,
 ) -> Session:
     """Use this store and backend from now on. No store means a private Redis, started for you."""
-    return _session().connect(store, backend, workers=workers, resources=resources)
+    is_private = store in (None, "embedded")
+    session = _session_for(backend if is_private else None, slots=workers)
+    return session.connect(store, backend, workers=workers, resources=resources)
 
 
 def run(
@@ -38,13 +40,13 @@ def run(
     timeout: float | None = None,
 ) -> Any:
     """Plan, run, wait; the target's value, or the values of several in the form given."""
-    session = _session_for(backend)
+    session = _session_for(backend or "process")
     return session.run(*targets, planner=planner, backend=backend, timeout=timeout)
 
 
 def start(*targets: Any, planner: str | None = None, backend: str | None = None) -> Run:
     """Plan, hand over to the workers, and return at once."""
-    return _session_for(backend).start(*targets, planner=planner, backend=backend)
+    return _session_for(backend or "process").start(*targets, planner=planner, backend=backend)
 
 
 def plan(*targets: Any, planner: str | None = None) -> Plan:
@@ -72,22 +74,22 @@ def _session() -> Session:
     return session
 
 
-def _session_for(backend: str | None) -> Session:
-    """At the very first run a pool starts while the rest of wfnb is imported: both take long."""
-    if _SESSION in sys.modules or backend not in (None, "process"):
+def _session_for(backend: str | None, *, slots: int | None = None) -> Session:
+    """At the very first, a pool starts while the rest of wfnb is imported: both take long."""
+    if _SESSION in sys.modules or backend != "process":
         return _session()
-    is_coming = _start_pool("embedded")
+    is_coming = _start_pool("embedded", slots or cpus())
     session = _session()
     if is_coming:
         session.expect_pool()
     return session
 
 
-def _start_pool(url: str) -> bool:
+def _start_pool(url: str, slots: int) -> bool:
     load_key(create=True)  # workers read it, and must find it
     pool = pool_key(url)
     files = files_of(pool)
     if files.pid() is not None:
         return False
-    start_pool(files, url, pool=pool, slots=cpus())
+    start_pool(files, url, pool=pool, slots=slots)
     return True

@@ -97,6 +97,8 @@ def test_a_worker_killed_at_any_step_is_made_up_for(field, tmp_path, flow, sizes
             expire_leases(field, run)
         status = field.finish(run)
         check(field, run, workload, status)
+        if death and not workload.flow.queues:
+            check_losses(field, run, workload, words, how)
         field.store.drop(run)
         if not death:
             break
