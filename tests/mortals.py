@@ -212,13 +212,22 @@ def _live(url: str, request: Request, cell: Cell, stop_at: int | None, say: int)
 
 
 def _announce(stop_at: int | None, say: int) -> None:
-    work, told = serve.work, 0
+    """Before and after each step, and inside each call; at the nth of these the worker stops."""
+    work, call, told = serve.work, serve.call, 0
 
-    def tell(step: Step, when: str) -> None:
+    def tell(words: str) -> None:
         nonlocal told
         told += 1
         if told == stop_at:
-            os.write(say, f"{when} {type(step).__name__}".encode())
+            os.write(say, words.encode())
             signal.pause()
 
-    serve.work = lambda role, *words: announced(work(role, *words), tell)
+    def tell_step(step: Step, when: str) -> None:
+        tell(f"{when} {type(step).__name__}")
+
+    def told_call(*words: Any) -> Any:
+        tell("in Call")
+        return call(*words)
+
+    serve.work = lambda role, *words: announced(work(role, *words), tell_step)
+    serve.call = told_call

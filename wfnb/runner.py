@@ -36,6 +36,8 @@ from wfnb.timeline import TaskState, Timeline
 
 SLICE_SECONDS = 1.0
 TELL_SECONDS = 0.2
+MOST_AWAITED = 16
+"""So many results come along with the news of the end; more are asked for when it is there."""
 KEEP_SECONDS = 7 * 24 * 3600
 
 
@@ -73,6 +75,8 @@ class Run:
         self._plan = plan
         self._answer = answer
         self._status = "running"
+        self._results: list[bytes | None] = []
+        """Of the targets, if they came with the news of the end."""
 
     def __repr__(self) -> str:
         tasks = "1 task" if len(self.graph) == 1 else f"{len(self.graph)} tasks"
@@ -142,7 +146,7 @@ class Run:
             seed = seed_to_resume(self.plan, snapshot, store.pointers(self.id))
             store.resume(self.id, snapshot.generation, seed)
             self._connection.backend.serve()
-        self._status = "running"
+        self._status, self._results = "running", []
         return self
 
     @property
@@ -189,7 +193,12 @@ class Run:
 
     def _ends_within(self, seconds: float) -> bool:
         self._connection.backend.work(self.id, timeout_seconds=seconds)
-        self._status = self._connection.store.wait_for_end(self.id, timeout_seconds=seconds)
+        store, targets = self._connection.store, self.graph.targets
+        if 0 < len(targets) <= MOST_AWAITED and seconds > 0:
+            self._status, results = store.await_results(self.id, targets, timeout_seconds=seconds)
+            self._results = results if self._status == "done" else []
+        else:
+            self._status = store.wait_for_end(self.id, timeout_seconds=seconds)
         if self._status == "unknown":
             raise RunNotFoundError(f"{self.id} is no longer in the store: start it again")
         return self._status != "running"
@@ -205,8 +214,9 @@ class Run:
     def _outputs(self) -> Any:
         store, targets = self._connection.store, self.graph.targets
         archive = Archive(store, self._connection.signer, self.id)
-        results = zip(targets, store.results(self.id, targets), strict=True)
-        values = [archive.value(task, _present(result, task)) for task, result in results]
+        results = self._results or store.results(self.id, targets)
+        found = zip(targets, results, strict=True)
+        values = [archive.value(task, _present(result, task)) for task, result in found]
         return self._answer.shaped(values)
 
     def _failure(self) -> TaskError:

@@ -163,6 +163,12 @@ class Outputs(Protocol):
         """Sealed outputs or pointers, None where there is none."""
         ...
 
+    def await_results(
+        self, run: RunId, tasks: Sequence[TaskId], *, timeout_seconds: float
+    ) -> tuple[str, list[bytes | None]]:
+        """What `wait_for_end` and then `results` say, in one round trip."""
+        ...
+
     def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
         """Every output the run still has."""
         ...

@@ -170,6 +170,12 @@ class MemoryStore(MemoryFeed):
             ledger = self._runs.get(run)
             return [ledger.output(task) if ledger else None for task in tasks]
 
+    def await_results(
+        self, run: RunId, tasks: Sequence[TaskId], *, timeout_seconds: float
+    ) -> tuple[str, list[bytes | None]]:
+        status = self.wait_for_end(run, timeout_seconds=timeout_seconds)
+        return status, self.results(run, tasks) if status == "done" else []
+
     def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
         with self._changed:
             ledger = self._runs.get(run)

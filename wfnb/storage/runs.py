@@ -132,6 +132,18 @@ class RedisRuns:
             results, values = pipe.execute()
         return [result or value for result, value in zip(results, values, strict=True)]
 
+    def await_results(
+        self, run: RunId, tasks: Sequence[TaskId], *, timeout_seconds: float
+    ) -> tuple[str, list[bytes | None]]:
+        prefix = keys.prefix(run)
+        pipe = self._client.pipeline(transaction=False)
+        pipe.xread({f"{prefix}over": "0-0"}, block=max(1, round(timeout_seconds * 1000)))
+        pipe.hget(f"{prefix}meta", "status")
+        pipe.hmget(f"{prefix}results", *tasks)
+        with translated():
+            _, status, results = pipe.execute()
+        return "unknown" if status is None else status.decode(), results
+
     def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
         with translated():
             pipe = self._client.pipeline(transaction=False)
