@@ -122,7 +122,8 @@ class Field:
         self.url = url
         self.store = connect_store(url)
         self.signer = Signer(load_key(create=True))
-        self.slot = Slot(make_cells(1)[0], open_log())
+        watched, self.unwatched = make_cells(2)
+        self.slot = Slot(watched, open_log())
         self.forked: list[tuple[int, int]] = []
         self.supervisor = Supervisor(self.store, [self.slot], NoChildren())
 
@@ -139,7 +140,7 @@ class Field:
         pid = os.fork()
         if pid == 0:
             os.close(said)
-            _live(self.url, request, self.slot.cell, stop_at, say)
+            _live(self.url, request, self.slot.cell if stop_at else self.unwatched, stop_at, say)
         os.close(say)
         return pid, said
 
@@ -147,8 +148,8 @@ class Field:
         """What it was about when it was killed; nothing if it ended before."""
         pid, said = self.fork(request, stop_at=stop_at)
         while not select.select([said], [], [], 0.02)[0]:
-            other = self.request()  # what a planned worker waits for
-            if other is not None:
+            other = self.request() if request.queue.startswith("@") else None
+            if other is not None:  # it does what a planned worker waits for
                 self.forked.append(self.fork(other))
         words = os.read(said, 200).decode()
         os.close(said)
@@ -171,7 +172,7 @@ class Field:
             if request is not None:
                 self.forked.append(self.fork(request))
             else:
-                self.store.wait_for_end(run, timeout_seconds=0.02)
+                self.store.wait_for_end(run, timeout_seconds=0.005)
                 between()
                 self.store.reap(run)
         while self.forked:

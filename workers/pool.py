@@ -21,6 +21,7 @@ from typing import NoReturn
 from wfnb.errors import StoreError
 from wfnb.storage import Store, address, embedded
 from wfnb.storage.connection import connect
+from wfnb.storage.outputs import drop_files_of_done
 from wfnb.storage.redis import RedisStore
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import Cell, make_cells
@@ -243,6 +244,8 @@ class Pool:
                 self._busy_at = now
                 due = now + max(reaped.next_due_seconds, SHORTEST_REAP_SECONDS)
                 self._reap.due = min(self._reap.due, due)
+        if address.parse(self._terms.store_url).is_local:
+            drop_files_of_done(store)
 
     def _begin_anew(self, store: Store) -> NoReturn:
         say("the template is gone: the pool starts again")

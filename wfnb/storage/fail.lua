@@ -13,7 +13,8 @@ record_error(task, ARGV[6])
 local failures = redis.call('HINCRBY', k'failures', task, 1)
 redis.call('EXPIRE', k'failures', keep)
 local policy = policy_of(task)
-local is_final = failures > policy.retries
+local is_hopeless = cjson.decode(ARGV[6]).kind == 'not-serialisable'  -- it would be again
+local is_final = is_hopeless or failures > policy.retries
 tell(string.format('"failed":[["%s",%s,%s,%d]]', task, attempt, cjson.encode(ARGV[5]), is_final and 1 or 0))
 if is_final then
   give_up_task(task)

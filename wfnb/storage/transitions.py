@@ -251,7 +251,8 @@ def fail(run: Ledger, ask: Ask, record: ErrorRecord) -> bool:
     run.errors.setdefault(task, []).append(record)
     failures = run.failures[task] = run.failures.get(task, 0) + 1
     policy = policy_of(run, task)
-    is_final = failures > policy.retries
+    is_hopeless = record.kind == "not-serialisable"  # it would be again
+    is_final = is_hopeless or failures > policy.retries
     message = f"{record.type}: {record.message}"[:500]
     run.tell("failed", [[task, attempt, message, int(is_final)]])
     if is_final:
