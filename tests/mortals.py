@@ -1,4 +1,4 @@
-"""Real worker processes for fault tests: they announce their steps, are killed, and are made up for."""
+"""Real worker processes for fault tests: they announce their steps, and are killed there."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from zlib import crc32
 
+import psutil
+
 from tests.stoppable import Flow, announced
+from tests.waiting import wait_until
 from wfnb import task
 from wfnb.events import START, TaskDone, read_entry
 from wfnb.graph import Graph, TaskId, freeze
 from wfnb.plan import Placement, Plan
+from wfnb.runner import Run
 from wfnb.script import Step
+from wfnb.session import Session
 from wfnb.signing import Signer, load_key
 from wfnb.storage import Lane, Request, RunId, Store
 from wfnb.storage.opening import opening_of
@@ -103,6 +109,30 @@ class Workload:
 
     def calls(self) -> Counter[str]:
         return Counter(self.log.read_text().split())
+
+
+def processes_of(key: str) -> list[psutil.Process]:
+    """Those of the pool with this key."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if key in process.cmdline():
+                found.append(process)
+    return found
+
+
+def end_pool(key: str) -> None:
+    for process in processes_of(key):
+        with suppress(psutil.Error):
+            process.terminate()
+    wait_until(lambda: not processes_of(key), timeout_seconds=10, description="the pool has ended")
+
+
+def done_of(session: Session, run: Run) -> Counter[str]:
+    """How often each task was taken in as done."""
+    entries = session.store.events(run.id, START)
+    events = [event for _, entry in entries for event in read_entry(entry)]
+    return Counter(event.task for event in events if isinstance(event, TaskDone))
 
 
 class NoChildren:

@@ -1,4 +1,4 @@
-"""The fault driver: workers that can be stopped at any step of their script, for good or for a while.
+"""The fault driver: workers that can be stopped at any step, for good or for a while.
 
 On the memory store it carries scripts out itself, without processes or time; `announced` lets a
 real worker process tell each step it comes to, so that it can be killed there.
@@ -259,7 +259,9 @@ class Worker:
         self._counted: set[int] = set()
         self._careful: Call | None = None
         names = list(world.flow.inputs)
-        self._own = sum(world.flow.queue_of(t) == joined.queue for t in names) * self.role.is_planned
+        self._own = (
+            sum(world.flow.queue_of(t) == joined.queue for t in names) * self.role.is_planned
+        )
 
     def advance(self) -> bool:
         """Carry out the step at hand; False once the script has ended."""
@@ -292,25 +294,20 @@ class Worker:
         )
 
     def _do(self, step: Step) -> Any:
-        match step:
-            case Take():
-                return self._told(lambda ask: self.world.store.claim(RUN, ask), step)
-            case Load():
-                return self._load(step)
-            case Call():
-                return self._call(step)
-            case Save():
-                return self._save(step)
-            case Complete():
-                return self._complete(step)
-            case Fail():
-                return self._fail(step)
-            case Release():
-                return self._twice(
-                    lambda: self.world.store.release(RUN, self._ask(0), step.claims)
-                )
-            case Wait():
-                return None
+        do: dict[type, Callable[[Any], Any]] = {
+            Take: lambda take: self._told(lambda ask: self.world.store.claim(RUN, ask), take),
+            Load: self._load,
+            Call: self._call,
+            Save: self._save,
+            Complete: self._complete,
+            Fail: self._fail,
+            Release: self._release,
+            Wait: lambda wait: None,
+        }
+        return do[type(step)](step)
+
+    def _release(self, step: Release) -> None:
+        self._twice(lambda: self.world.store.release(RUN, self._ask(0), step.claims))
 
     def _ask(self, want: int, prefer: Sequence[TaskId] = ()) -> Ask:
         return Ask(
@@ -392,9 +389,7 @@ class Worker:
                 if i in self._counted and (record.held or i not in here)
             ]
         self._own -= len(here) if self._own else 0
-        reply = self._told(
-            lambda ask: self.world.store.complete(RUN, step.finished, ask), step
-        )
+        reply = self._told(lambda ask: self.world.store.complete(RUN, step.finished, ask), step)
         self._careful = None
         for at in here:
             if here.issuperset(graph.readers_at[at]):

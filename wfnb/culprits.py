@@ -21,7 +21,11 @@ _MOST_LEVELS = 200
 _TRIED_TOGETHER = 256
 
 _REMEDIES = (
-    (("generator", "iterator", "zip", "map", "filter", "enumerate"), "pass list(...) of it"),
+    (
+        ("generator", "iterator", "zip", "map", "filter", "enumerate")
+        + ("dict_keys", "dict_values", "dict_items"),
+        "pass list(...) of it",
+    ),
     (("coroutine", "Task", "Future"), "await it first, and pass what it gives"),
     (
         ("lock", "RLock", "Lock", "Condition", "Event", "Semaphore", "Thread"),

@@ -61,7 +61,7 @@ class TaskFunction(Generic[P, R]):
         self._signature = _signature(function)
         self._positional = _positional_bounds(self._signature)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Task:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Task:
         if InWorker.attempt is not None or running.get() is not None:
             return self.function(*args, **kwargs)  # type: ignore[return-value]
         least, most = self._positional
@@ -129,7 +129,7 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return _decorate(function, **options)
 
 
-def _decorate(
+def _decorate(  # noqa: PLR0913  the options of @task, spelt out
     function: Callable[..., Any],
     /,
     *,

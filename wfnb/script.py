@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from wfnb.graph import Graph, TaskId
+from wfnb.steps import Call, Called, Complete, Fail, Load, Release, Save, Script, Step, Take, Wait
 from wfnb.storage.records import Claim, Finished, Identity, Reply
 
 MOST_CLAIMS = 64
@@ -25,75 +26,6 @@ TRANSFER_BYTES_PER_SECOND = 5e8
 """A big output may wait as long as it would take to move it: its reader may come up here."""
 BIG_BYTES = 64 * 1024
 _MOST_SIBLINGS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """Ask for up to `want` ready tasks; answered by a Reply."""
-
-    want: int
-    prefer: Sequence[TaskId] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Have the inputs of these tasks here."""
-
-    claims: Sequence[Claim]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Execute one task; answered by a Called."""
-
-    at: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    is_ok: bool
-    seconds: float
-    output_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Have these outputs where others can read them; each record gets its result."""
-
-    finished: Sequence[Finished]
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """Report finished tasks and ask for the next; answered by a Reply."""
-
-    finished: Sequence[Finished]
-    want: int
-    prefer: Sequence[TaskId] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Report the attempt whose call has just not been ok."""
-
-    claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Give claims back untouched, for others to take."""
-
-    claims: Sequence[Claim]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Until this planned worker's queue may have something."""
-
-
-Step: TypeAlias = Take | Load | Call | Save | Complete | Fail | Release | Wait
-Script: TypeAlias = Generator[Step, Any, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +156,19 @@ class Shift:
     role: Role
     want: int = 1
     todo: deque[Claim] = field(default_factory=deque)
+    short: list[str] = field(default_factory=list)
+    """Names of the functions that are known to be short: tasks of others come one at a time."""
+    _spent: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def note(self, at: int, called: Called) -> None:
+        """What a call took; the mean of a function decides."""
+        graph = self.role.graph
+        name = graph.functions[graph.function_at[at]].name
+        seconds, calls = self._spent.get(name, (0.0, 0))
+        self._spent[name] = seconds, calls = seconds + called.seconds, calls + 1
+        is_short = seconds <= calls * SHORT_SECONDS / 2
+        if is_short != (name in self.short):
+            self.short.append(name) if is_short else self.short.remove(name)
 
     def learn(self, batch: Batch) -> None:
         """Take what fits a short batch, at most twice what was taken last: trust grows slowly."""
@@ -250,7 +195,7 @@ def work(role: Role, reply: Reply | None = None) -> Script:
     while reply.status in ("go", "wait"):
         if reply.status == "wait":
             yield Wait()
-            reply = yield Take(shift.want)
+            reply = yield Take(shift.want, (), shift.short)
             continue
         yield from _accept(shift, reply.claims)
         reply = yield from _carry_out(shift)
@@ -272,6 +217,7 @@ def _carry_out(shift: Shift) -> Generator[Step, Any, Reply]:
         claim = Claim(role.graph.ids[own.pop()], 1) if own else todo.popleft()
         at = role.graph.position[claim.task]
         called: Called = yield Call(at, claim.attempt)
+        shift.note(at, called)
         if called.is_ok:
             own.extend(reversed(batch.add(at, claim.attempt, called, became=became)))
         elif became:
@@ -282,7 +228,7 @@ def _carry_out(shift: Shift) -> Generator[Step, Any, Reply]:
             break
         if not todo and not own and batch.waiting_bytes:
             # A big output waits for its reader: best is what the reader misses, or what there is.
-            reply: Reply = yield Take(1, batch.siblings())
+            reply: Reply = yield Take(1, batch.siblings(), shift.short)
             yield from _accept(shift, reply.claims)
     return (yield from _report(shift, batch))
 
@@ -294,23 +240,25 @@ def _report(shift: Shift, batch: Batch) -> Generator[Step, Any, Reply]:
     shift.learn(batch)
     want = max(0, shift.want - len(shift.todo))
     if batch.finished:
-        return (yield from _complete(batch, want, batch.siblings()))
+        return (yield from _complete(batch, want, batch.siblings(), shift.short))
     if shift.todo:
         return Reply(status="go")
-    reply: Reply = yield Take(want)
+    reply: Reply = yield Take(want, (), shift.short)
     return reply
 
 
-def _complete(batch: Batch, want: int, prefer: Sequence[TaskId]) -> Generator[Step, Any, Reply]:
+def _complete(
+    batch: Batch, want: int, prefer: Sequence[TaskId], short: Sequence[str]
+) -> Generator[Step, Any, Reply]:
     if to_save := batch.to_save():
         yield Save(to_save)
-    reply: Reply = yield Complete(list(batch.finished.values()), want, prefer)
+    reply: Reply = yield Complete(list(batch.finished.values()), want, prefer, short)
     return reply
 
 
 def _fail_own(shift: Shift, batch: Batch, claim: Claim) -> Generator[Step, Any, Reply]:
     """A task that was run unasked failed: claim it with the report of its inputs, then fail it."""
-    reply = yield from _complete(batch, 1, [claim.task])
+    reply = yield from _complete(batch, 1, [claim.task], ())
     shift.want = 1
     if reply.status == "go" and [granted.task for granted in reply.claims] == [claim.task]:
         yield Fail(reply.claims[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Protocol
@@ -13,20 +13,8 @@ from wfnb.errors import CallError, ErrorRecord, SerialisationError
 from wfnb.events import Sample, done_note
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
-from wfnb.script import (
-    Call,
-    Called,
-    Complete,
-    Fail,
-    Load,
-    Release,
-    Role,
-    Save,
-    Script,
-    Step,
-    Take,
-    Wait,
-)
+from wfnb.script import Role
+from wfnb.steps import Call, Called, Complete, Fail, Load, Release, Save, Script, Step, Take, Wait
 from wfnb.storage import Ask, Joined, Reply, RunId, Store
 from wfnb.storage.graphs import Stored
 from wfnb.storage.outputs import Archive
@@ -129,22 +117,21 @@ class Driver:
         except StopIteration:
             return
 
-    def _ask(self, want: int, prefer: Sequence[TaskId], hints: dict[TaskId, str]) -> Ask:
+    def _ask(self, step: Take | Complete | None, hints: dict[TaskId, str] | None = None) -> Ask:
         return Ask(
             identity=self._joined.identity,
             generation=self._joined.generation,
             queue=self._joined.queue,
-            want=want,
+            want=step.want if step else 0,
             nonce=str(next(self._nonces)),
-            prefer=prefer,
+            prefer=step.prefer if step else (),
+            short=tuple(step.short) if step else (),
             stay=self._own_tasks > 0,
-            hints=hints,
+            hints=hints or {},
         )
 
     def _take(self, step: Take) -> Reply:
-        return self._inputs.learn(
-            self._store.claim(self._run, self._ask(step.want, step.prefer, {}))
-        )
+        return self._inputs.learn(self._store.claim(self._run, self._ask(step)))
 
     def _load(self, step: Load) -> None:
         self._inputs.load([self._graph.position[claim.task] for claim in step.claims])
@@ -238,7 +225,7 @@ class Driver:
                     hints[graph.ids[reader]] = " ".join(graph.inputs(graph.ids[reader]))
         self._own_tasks -= len(positions) if self._own_tasks else 0
         self._bench.flush()
-        ask = self._ask(step.want, step.prefer, hints)
+        ask = self._ask(step, hints)
         reply = self._store.complete(self._run, step.finished, ask)
         self._bench.reported()
         for at in positions:
@@ -258,11 +245,11 @@ class Driver:
             at_seconds=time.time(),
         )
         self._bench.flush()
-        self._store.fail(self._run, self._ask(0, (), {}), record)
+        self._store.fail(self._run, self._ask(None), record)
         self._bench.reported()
 
     def _release(self, step: Release) -> None:
-        self._store.release(self._run, self._ask(0, (), {}), step.claims)
+        self._store.release(self._run, self._ask(None), step.claims)
 
     def _wait(self, step: Wait) -> None:
         del step

@@ -270,6 +270,14 @@ def test_a_chain_a_fan_in_and_a_fan_out_are_no_matter_of_size(session: Session) 
     assert result(session, add(*wide), add(*wide[:3])) == (2_499_500, 6_003)
 
 
+def test_a_chain_of_20_000_and_a_fan_of_10_000_run_in_processes(process: Session) -> None:
+    end = add(0)
+    for _ in range(20_000):
+        end = add(end, 1)
+    wide = [add(end, n) for n in range(10_000)]
+    assert result(process, add(*wide)) == 10_000 * 20_000 + sum(range(10_000))
+
+
 @pytest.mark.parametrize("size", [MIB, 10 * MIB])
 def test_large_outputs_arrive_whole(session: Session, size: int) -> None:
     @task

@@ -37,16 +37,24 @@ def test_tasks_are_handed_out_in_their_order(store):
     assert Worker.at(store).tasks(want=3) == ["a", "b", "c"]
 
 
-def test_no_worker_gets_more_than_a_fair_share_of_what_is_ready(store):
-    store.open_run(Shape({f"t{n}": [] for n in range(80)}).opening(limit=8))
-    workers = [Worker.at(store) for _ in range(4)]
-    assert [len(worker.tasks(want=64)) for worker in workers] == [10, 9, 8, 7]
+def test_tasks_come_one_at_a_time_but_for_functions_known_to_be_short(store):
+    shape = Shape({f"{kind}-{n}": [] for kind in ("quick", "slow") for n in range(3)})
+    store.open_run(shape.opening(limit=1))
+    worker = Worker.at(store)
+    assert worker.tasks(want=64, short=()) == ["quick-0"]
+    assert worker.tasks(want=64, short=("quick",)) == ["quick-1", "quick-2"]
+    assert worker.tasks(want=64, short=("quick",)) == ["slow-0"]
+    assert worker.tasks(want=64, short=("quick", "slow")) == ["slow-1", "slow-2"]
 
 
-def test_of_the_last_few_tasks_one_worker_may_have_them_all(store):
-    store.open_run(ROOTS.opening(limit=8))
-    workers = [Worker.at(store) for _ in range(3)]
-    assert [len(worker.tasks(want=64)) for worker in workers] == [4, 4, 0]
+def test_a_long_task_that_became_ready_comes_alone_too(store):
+    shape = Shape({"quick-0": [], "slow-0": ["quick-0"], "slow-1": ["quick-0"]})
+    store.open_run(shape.opening(limit=1))
+    worker = Worker.at(store)
+    worker.claim()
+    reply = worker.complete(finished(shape, "quick-0"), want=64, short=("quick",))
+    assert [claim.task for claim in reply.claims] == ["slow-0"]
+    assert worker.tasks(want=64, short=("quick",)) == ["slow-1"]
 
 
 def test_a_reader_becomes_ready_with_its_last_input(store):

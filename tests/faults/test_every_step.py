@@ -20,7 +20,7 @@ JOINS = Flow(
 )
 PLANNED = Flow(
     inputs={"a": "", "b": "a", "x": "a", "c": "b x", "d": "c b"},
-    queues={task: "@w1" for task in "abcd"} | {"x": "@w2"},
+    queues=dict.fromkeys("abcd", "@w1") | {"x": "@w2"},
 )
 FAILING = Flow(
     inputs={"a": "", "b": "a", "c": "b", "d": ""},

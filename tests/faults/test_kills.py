@@ -1,4 +1,4 @@
-"""Processes killed, stopped and replaced while a run goes on: its result is as if nothing had been."""
+"""Processes killed, stopped and replaced during a run: its result is as if nothing had been."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.mortals import end_pool
 from tests.waiting import wait_until
 from wfnb import task
 from wfnb.events import START, TaskDone, WorkerJoined, WorkerLeft, WorkerLost, read_entry
@@ -32,27 +33,14 @@ SEEDS = (1, 2, 3)
 def session(redis_server):
     made = Session(Choices(store=redis_server.url, workers=2))
     yield made
-    key = pool_key(redis_server.url)
     wait_until(lambda: not files_left(), description="no file of a run is left")
     made.close()
-    for process in processes_of(key):
-        with suppress(psutil.Error):
-            process.terminate()
-    wait_until(lambda: not processes_of(key), timeout_seconds=10, description="the pool has ended")
+    end_pool(pool_key(redis_server.url))
 
 
 def files_left():
     folder = shared_folder("any").parent
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def processes_of(key):
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if key in process.cmdline():
-                found.append(process)
-    return found
 
 
 def computed(name, size, seconds, *inputs):

@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import both_redis
 from tests.faulty import CHUNK_BYTES, FaultyProxy
-from tests.mortals import CHUNKED_BYTES, Workload
-from tests.stoppable import Flow
+from tests.mortals import CHUNKED_BYTES, POOL, Workload, done_of, end_pool
 from tests.sessions import PATIENCE_SECONDS
+from tests.stoppable import Flow
 from wfnb import task
 from wfnb.events import START, TaskDone, TaskFailed, read_entry
 from wfnb.graph import Options, TaskId
@@ -23,6 +23,7 @@ from wfnb.storage.scripts import VERBS, hash_of
 from wfnb.storage.stores import connect_store
 from wfnb.workers import serve
 from wfnb.workers.inline import InlineBench
+from wfnb.workers.process import pool_key
 
 FLOW = Flow(
     inputs={"a": "", "b": "a", "c": "a", "d": "b c", "x": "", "y": "x", "z": "d y"},
@@ -30,7 +31,6 @@ FLOW = Flow(
     fails={"b": 1},
 )
 SIZES = {"a": CHUNKED_BYTES, "d": CHUNKED_BYTES}
-POOL = "mortals"
 VERB_OF = {hash_of(verb).encode(): verb for verb in VERBS}
 
 
@@ -50,7 +50,7 @@ class PickyProxy(FaultyProxy):
             return
         try:
             while data := source.recv(CHUNK_BYTES):
-                self.asked = data
+                self.asked += data
                 sink.sendall(data)
         except OSError:
             pass
@@ -58,9 +58,10 @@ class PickyProxy(FaultyProxy):
 
     def _loses_reply(self) -> bool:
         self.count += 1
+        asked, self.asked = self.asked, b""
         if self.count != self.loses_at:
             return False
-        self.lost_of.append(name_of(self.asked))
+        self.lost_of.append(name_of(asked))
         return True
 
 
@@ -116,15 +117,14 @@ def test_any_one_reply_to_a_worker_may_get_lost(redis_server, tmp_path):
             lost.update(proxy.lost_of)
             has_lost = bool(proxy.lost_of)
             store.close()
-        if not (proxy.lost_of and proxy.lost_of[0] in ("LPOP", "BLPOP")):
-            check(direct, signer, run, workload)
+        check(direct, signer, run, workload)
         direct.drop(run)
         while direct.take_request([POOL], block_seconds=0):
             pass
         if not has_lost:
             break
     print(f"\n{sum(lost.values())} replies lost: {dict(lost)}")  # noqa: T201
-    assert {"join", "claim", "complete", "fail"} & set(lost) >= {"join", "complete", "fail"}
+    assert {"join", "complete", "fail", "LPOP", "SET"} <= set(lost)
     direct.close()
 
 
@@ -133,11 +133,8 @@ def add(*numbers):
     return sum(numbers) + 1
 
 
-@pytest.mark.parametrize("nth", [7, 23])
+@pytest.mark.parametrize("nth", [7, 13])
 def test_runs_end_right_on_a_network_that_loses_every_nth_reply(redis_server, nth):
-    from tests.faults.test_redis_restarts import done_of, end_pool  # noqa: PLC0415
-    from wfnb.workers.process import pool_key  # noqa: PLC0415
-
     with FaultyProxy(redis_server.socket_path) as proxy:
         session = Session(Choices(store=proxy.url, workers=2))
         session.connect(store=proxy.url, workers=2)
@@ -156,4 +153,4 @@ def test_runs_end_right_on_a_network_that_loses_every_nth_reply(redis_server, nt
         end_pool(pool_key(proxy.url))
         session.close()
         print(f"\n{proxy.lost_replies} replies lost")  # noqa: T201
-        assert proxy.lost_replies > 3
+        assert proxy.lost_replies

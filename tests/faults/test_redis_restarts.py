@@ -7,17 +7,15 @@ import random
 import shutil
 import signal
 import tempfile
-from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.faulty import FaultyProxy
+from tests.mortals import done_of, end_pool
 from tests.waiting import wait_until
 from wfnb import task
-from wfnb.events import START, TaskDone, read_entry
 from wfnb.session import Choices, Session
 from wfnb.storage import embedded, serverfiles
 from wfnb.workers.process import pool_key
@@ -33,7 +31,7 @@ def step(name, seconds, *inputs):
     return (sum(inputs) * 31 + name) % 10_007
 
 
-def workload(seed, count=120):
+def workload(seed, count=300):
     chance = random.Random(seed)
     tasks, values = [], []
     for name in range(count):
@@ -42,28 +40,6 @@ def workload(seed, count=120):
         tasks.append(step(name, chance.uniform(0.001, 0.02), *[tasks[read] for read in reads]))
         values.append((sum(values[read] for read in reads) * 31 + name) % 10_007)
     return tasks, values
-
-
-def end_pool(key):
-    for process in processes_of(key):
-        with suppress(psutil.Error):
-            process.terminate()
-    wait_until(lambda: not processes_of(key), timeout_seconds=10, description="the pool has ended")
-
-
-def processes_of(key):
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if key in process.cmdline():
-                found.append(process)
-    return found
-
-
-def done_of(session, run):
-    entries = session.store.events(run.id, START)
-    events = [event for _, entry in entries for event in read_entry(entry)]
-    return Counter(event.task for event in events if isinstance(event, TaskDone))
 
 
 @pytest.fixture
@@ -83,6 +59,7 @@ def private(monkeypatch):
 
 
 def kill_server():
+    wait_until(embedded.running, timeout_seconds=15, description="the server is back")
     pid = serverfiles.pid(serverfiles.default_state_dir())
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -101,8 +78,8 @@ def test_a_run_outlives_its_killed_server(private, seed):
     tasks, values = workload(seed)
     run = private.start(tasks)
     kills = 0
-    while kills < 3:
-        if run.wait(chance.uniform(0.05, 0.3)):
+    while kills < 4:
+        if run.wait(chance.uniform(0.05, 0.2)):
             break
         kill_server()
         kills += 1

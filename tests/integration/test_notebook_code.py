@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import importlib
+import json
 import subprocess
 import sys
 import textwrap
@@ -188,6 +189,38 @@ def test_running_a_cell_twice_changes_nothing(notebook: Notebook) -> None:
     assert notebook.cell(cell) == first == (3, ("one-0", "one-1", "one-2", "add-0"))
 
 
+def test_a_task_that_calls_itself_or_its_partner_calls_plainly(notebook: Notebook) -> None:
+    notebook.cell("""
+        from wfnb import task
+        @task
+        def factorial(n, least=1): return least if n <= least else n * factorial(n - 1)
+        @task
+        def even(n): return n == 0 or odd(n - 1)
+        @task
+        def odd(n): return n != 0 and even(n - 1)
+    """)
+    assert notebook.cell("run(factorial(5), even(10), odd(10))") == (120, True, False)
+
+
+def test_a_task_may_use_processes_and_threads_of_its_own(notebook: Notebook) -> None:
+    notebook.cell("""
+        from concurrent.futures import ThreadPoolExecutor
+        import multiprocessing
+        from wfnb import task
+        @task
+        def one(n): return n + 1
+        @task
+        def threads(n):
+            with ThreadPoolExecutor(2) as pool:
+                return list(pool.map(one, range(n)))
+        @task
+        def processes(n):
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                return pool.map(abs, range(-n, 0))
+    """)
+    assert notebook.cell("run(threads(3), processes(3))") == ([1, 2, 3], [3, 2, 1])
+
+
 def test_a_lock_in_the_notebook_is_named(notebook: Notebook) -> None:
     notebook.cell("""
         import threading
@@ -349,6 +382,55 @@ def test_a_script_runs_its_own_functions(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert (ran.stdout, ran.stderr) == ("well\n", "")
+
+
+KERNEL_CELLS = (
+    "import wfnb; wfnb.connect(workers=2)",
+    """
+from dataclasses import dataclass
+@dataclass
+class Reading:
+    value: float
+def ratio(reading):
+    return Reading(1 / reading.value)  # the culprit
+""",
+    """
+@wfnb.task
+def invert(reading):
+    assert isinstance(reading, Reading)
+    return ratio(reading)
+""",
+    "assert wfnb.run(invert(invert(Reading(4)))) == Reading(4)",
+    "run = wfnb.start(invert(Reading(0))); run.wait(60)",
+    "assert '# the culprit' in run.errors[0].traceback, run.errors[0].traceback",
+    "assert run.errors[0].traceback.count('File ') == 2, run.errors[0].traceback",
+    "wfnb.session.default_session().close()",
+)
+
+
+def test_a_real_kernel_does_the_same(tmp_path: Path) -> None:
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "metadata": {},
+            "outputs": [],
+            "source": code,
+            "execution_count": None,
+        }
+        for n, code in enumerate(KERNEL_CELLS)
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    file = tmp_path / "kernel.ipynb"
+    file.write_text(json.dumps(notebook))
+    ran = subprocess.run(
+        [sys.executable, "-m", "jupyter", "execute", str(file), "--kernel_name=python3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_code_from_standard_input_runs_too(tmp_path: Path) -> None:

@@ -244,6 +244,13 @@ def test_a_large_argument_that_cannot_travel_is_named_too() -> None:
         dumped(same([*range(1_000), threading.Lock()]))
 
 
+@pytest.mark.parametrize("take", [dict.values, dict.keys, dict.items, lambda d: (k for k in d)])
+def test_what_has_to_be_a_list_is_told_so(take: Any) -> None:
+    made = take({"a": same(1)})
+    with pytest.raises(SerialisationError, match=r"value is a .*: pass list\(\.\.\.\) of it"):
+        dumped(same(made))
+
+
 def test_a_closure_variable_that_cannot_travel_is_named() -> None:
     lock = threading.Lock()
 
@@ -314,6 +321,29 @@ def test_cells_that_are_not_needed_or_are_huge_stay_at_home() -> None:
     for name in names:
         del linecache.cache[name]
     assert stored.sources == b""
+
+
+def test_a_graph_that_was_loaded_can_be_stored_again_under_another_run() -> None:
+    graph = loaded(two(same(1), [2]))
+    again = load_graph(dump_graph(graph, SIGNER, "other").graph, SIGNER, "other").graph
+    assert again.ids == graph.ids
+    assert again.arguments_at[1] == graph.arguments_at[1]
+
+
+def test_a_loaded_graph_whose_constants_are_elsewhere_is_refused() -> None:
+    graph = loaded(same(np.ones(MIB // 8)))
+    with pytest.raises(SerialisationError, match=r"same-0 has a large constant.*resume that run"):
+        dump_graph(graph, SIGNER, "other")
+
+
+def test_an_object_that_answers_anything_is_no_array() -> None:
+    class Answers:
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise RuntimeError(name)
+
+    assert dumped(same(Answers())).constants == {}
 
 
 def test_nested_values_know_that_they_hold_something() -> None:

@@ -312,6 +312,14 @@ def test_a_task_in_a_chain_of_containers_too_deep_is_told_at_the_call() -> None:
         same([add(1), deep])
 
 
+def test_a_parameter_may_have_any_name() -> None:
+    @task
+    def free(self: int, function: int, kwargs: int) -> int:
+        return self + function + kwargs
+
+    assert len(free(self=1, function=2, kwargs=3).arguments[1]) == 3
+
+
 def test_a_task_function_survives_a_copy_by_its_parts() -> None:
     make, parts = add.__reduce__()
     again = make(*parts)

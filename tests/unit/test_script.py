@@ -1,4 +1,4 @@
-"""What a worker does, step by step, on the store in memory; and what is left if it stops anywhere."""
+"""What a worker does, step by step, on the store in memory; and what if it stops anywhere."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TREE = Flow(
 )
 HELD = Flow(
     inputs={"a": "", "b": "a", "c": "b", "x": "", "d": "c x", "e": "d a", "f": "e"},
-    queues={task: "@w1" for task in "abcdef"} | {"x": "@w2"},
+    queues=dict.fromkeys("abcdef", "@w1") | {"x": "@w2"},
     seconds=dict.fromkeys("abcdefx", 0.01),
 )
 TWO_PLANNED = Flow(
@@ -339,9 +339,7 @@ def test_a_worker_that_stops_at_any_step_is_made_up_for(flow, how):
 
 
 @flows
-@pytest.mark.parametrize(
-    ("how", "head_start"), [("reap", 0), ("abandon", 3), ("reap", 1000)]
-)
+@pytest.mark.parametrize(("how", "head_start"), [("reap", 0), ("abandon", 3), ("reap", 1000)])
 def test_a_worker_that_comes_back_from_the_dead_changes_nothing(flow, how, head_start):
     """Others have made so many steps when it goes on as if nothing had happened."""
     for world, zombie in stops(flow):

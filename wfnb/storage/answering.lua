@@ -37,6 +37,50 @@ local function leave(ask)
   if ask.want == 0 then launch_missing(ask.queue) end
 end
 
+-- What a worker is being given: several tasks only if all are of functions that it calls short.
+local function new_hand(ask)
+  local hand = { entries = {}, is_taken = {}, most = ask.want, are_short = true }
+  if type(ask.short) == 'table' then
+    hand.short = {}
+    for _, name in ipairs(ask.short) do hand.short[name] = true end
+  end
+  return hand
+end
+
+local function fits(hand, task)
+  if #hand.entries >= hand.most then return false end
+  local is_short = not hand.short or hand.short[string.match(task, '^(.*)%-[^-]*$')]
+  if #hand.entries > 0 and not (is_short and hand.are_short) then return false end
+  hand.are_short = is_short
+  return true
+end
+
+local function put(hand, task, entry)
+  hand.entries[#hand.entries + 1] = entry
+  hand.is_taken[task] = true
+end
+
+-- Fill the hand. An entry may be stale, for its task was taken by preference: state decides.
+local function pop(queue, hand)
+  local key = k('ready:' .. queue)
+  while #hand.entries < hand.most and (hand.are_short or #hand.entries == 0) do
+    local entries = redis.call('LPOP', key, hand.most - #hand.entries)
+    if not entries or #entries == 0 then return end
+    entries = still_queued(entries)
+    for i, entry in ipairs(entries) do
+      local task = string.match(entry, '^[^\t]+')
+      if not hand.is_taken[task] then
+        if not fits(hand, task) then
+          for back = #entries, i, -1 do redis.call('LPUSH', key, entries[back]) end
+          redis.call('EXPIRE', key, keep)
+          return
+        end
+        put(hand, task, entry)
+      end
+    end
+  end
+end
+
 -- What the worker prefers comes first, the rest in the order in which it became ready.
 local function preferred_first(fresh, prefer)
   if #prefer == 0 then return fresh end
@@ -48,30 +92,25 @@ local function preferred_first(fresh, prefer)
 end
 
 -- Fresh tasks became ready in this call; ones this worker may run are its own first. Then come what
--- it prefers of the ready, and whatever is ready, up to a fair share.
+-- it prefers of the ready, and whatever is ready.
 local function hand_out(ask, fresh, hints)
   fresh = preferred_first(fresh, ask.prefer)
-  local own, others, mine, is_mine, queues = {}, {}, {}, {}, queues_of(fresh)
+  local hand, others, queues = new_hand(ask), {}, queues_of(fresh)
   for i, task in ipairs(fresh) do
-    if queues[i] == ask.queue then own[#own + 1] = task end
-  end
-  local most = math.min(ask.want, share_of(ask.queue, #own))
-  for i = 1, math.min(most, #own) do
-    local task = own[i]
-    mine[i], is_mine[task] = hints[task] and task .. '\t' .. hints[task] or task, true
-  end
-  for _, task in ipairs(fresh) do
-    if not is_mine[task] then others[#others + 1] = task end
+    if queues[i] == ask.queue and fits(hand, task) then
+      put(hand, task, hints[task] and task .. '\t' .. hints[task] or task)
+    else
+      others[#others + 1] = task
+    end
   end
   enqueue(others, hints)
   local preferred = still_queued(ask.prefer)
   queues = queues_of(preferred)
   for i, task in ipairs(preferred) do
-    if #mine < ask.want and queues[i] == ask.queue and not is_mine[task] then mine[#mine + 1] = task end
-    is_mine[task] = true
+    if queues[i] == ask.queue and not hand.is_taken[task] and fits(hand, task) then put(hand, task, task) end
   end
-  pop(ask.queue, most, mine, is_mine)
-  return take(ask, mine)
+  pop(ask.queue, hand)
+  return take(ask, hand.entries)
 end
 
 local function next_for(ask, fresh, hints, refused, dropped)

@@ -103,10 +103,11 @@ def _own_size(value: Any) -> int | None:
     """Bytes, where they are known without looking inside."""
     if type(value) in (str, bytes, bytearray):
         return len(value)
-    size = getattr(value, "nbytes", None)
+    # Asked of the type: an object may answer anything, and slowly.
+    size = getattr(value, "nbytes", None) if hasattr(type(value), "nbytes") else None
     if isinstance(size, int):
         return size
-    return LARGE_BYTES if hasattr(value, "memory_usage") else None  # a data frame
+    return LARGE_BYTES if hasattr(type(value), "memory_usage") else None  # a data frame
 
 
 def _parts(value: Any) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from wfnb import codec
-from wfnb.arguments import Arguments, Nested, is_frozen
+from wfnb.arguments import Arguments, Nested, constants_of, is_frozen
 from wfnb.errors import SerialisationError
 from wfnb.graph import Function, Graph, Options, TaskId, ids_of
 from wfnb.resources import Resources
@@ -28,8 +28,15 @@ class Home:
 
     @classmethod
     def here(cls) -> Home:
-        folder = str(Path.cwd())
+        folder = _folder()
         return cls(folder, tuple(entry or folder for entry in sys.path))
+
+
+def _folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return "/"  # the folder that the client was started in has been deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ def dump_graph(
     graph: Graph, signer: Signer, run: str, *, queue_at: Sequence[str] | None = None
 ) -> Dumped:
     """Raises SerialisationError, naming task and variable, for what cannot travel."""
+    _refuse_borrowed(graph)
     constants = Constants(signer)
     arguments = [constants.apart(its) for its in graph.arguments_at]
     blobs: dict[bytes, int] = {}
@@ -117,7 +125,7 @@ class _StoredFunction:
             self._function = codec.load_function(self._blob, name=f"function `{self._name}`")
         return self._function
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.load()(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -170,6 +178,15 @@ def _encode_arguments(graph: Graph, arguments: Sequence[Arguments]) -> codec.Enc
         for task, its in zip(graph, arguments, strict=True):
             _name_culprit(graph, task, its)
         raise SerialisationError(f"the arguments cannot travel together: {error}") from error
+
+
+def _refuse_borrowed(graph: Graph) -> None:
+    if not isinstance(graph.arguments_at, _StoredArguments):
+        return
+    for task, arguments in zip(graph, graph.arguments_at, strict=True):
+        if constants_of(arguments):
+            message = f"{task} has a large constant, which is stored with the run of this graph: "
+            raise SerialisationError(message + "resume that run, or call the task functions again")
 
 
 def _name_culprit(graph: Graph, task: TaskId, arguments: Arguments) -> None:

@@ -75,26 +75,6 @@ local function still_queued(entries)
   return kept
 end
 
--- Of a queue with so many more, what is fair to give one of the workers that it may have. Not less
--- than a few: halving what is left would end in calls for one task each.
-local function share_of(queue, more)
-  local limit = string.match(redis.call('HGET', k'lanes', queue), '^%d+')
-  return math.max(math.ceil((redis.call('LLEN', k('ready:' .. queue)) + more) / limit), FEW)
-end
-
--- Fill up what is taken. An entry may be stale, for its task was taken by preference: state decides.
-local function pop(queue, most, taken, is_taken)
-  while #taken < most do
-    local entries = redis.call('LPOP', k('ready:' .. queue), most - #taken)
-    if not entries or #entries == 0 then return end
-    for _, entry in ipairs(still_queued(entries)) do
-      local task = string.match(entry, '^[^\t]+')
-      if not is_taken[task] then taken[#taken + 1] = entry end
-      is_taken[task] = true
-    end
-  end
-end
-
 local function take(ask, entries)
   local tasks, hints, claims, states = {}, {}, {}, {}
   for i, entry in ipairs(entries) do

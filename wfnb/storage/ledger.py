@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
+from wfnb.storage.hand import Hand
 from wfnb.storage.records import (
     LAUNCH_SECONDS,
     Claim,
@@ -24,7 +25,6 @@ from wfnb.storage.records import (
 
 MOST_EVENTS = 100_000
 MOST_INPUT_BYTES = 1024 * 1024
-FEW = 4
 NEVER = -1
 """Inputs that a task is said to miss when it may not become ready again: the count only falls."""
 
@@ -205,20 +205,17 @@ class Ledger:
     def is_queued(self, task: TaskId) -> bool:
         return self.state.get(task) == "queued"
 
-    def share(self, queue: str, more: int) -> int:
-        """Of a queue with so many more, what is fair to give one of the workers it may have.
-
-        Not less than a few: halving what is left would end in calls for one task each.
-        """
-        return max(-(-(len(self.ready[queue]) + more) // self.opening.lanes[queue].limit), FEW)
-
-    def pop(self, queue: str, most: int, taken: dict[TaskId, str]) -> None:
-        """Take until there are so many. An entry may be stale or double: the state decides."""
+    def pop(self, queue: str, hand: Hand) -> None:
+        """Take until the hand is full. An entry may be stale or double: the state decides."""
         waiting = self.ready[queue]
-        while waiting and len(taken) < most:
-            task, hint = waiting.popleft()
-            if self.is_queued(task):
-                taken.setdefault(task, hint)
+        while waiting:
+            task, hint = waiting[0]
+            is_new = self.is_queued(task) and task not in hand.taken
+            if is_new and not hand.fits(task):
+                return
+            waiting.popleft()
+            if is_new:
+                hand.taken[task] = hint
 
     def take(self, identity: Identity, entries: Sequence[Entry]) -> list[Claim]:
         if not entries:

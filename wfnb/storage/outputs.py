@@ -159,10 +159,10 @@ def drop_shared_folder(run: RunId) -> None:
 
 
 def drop_files_of_done(store: Feed) -> None:
-    """What runs that are done have left here: files that a worker wrote and died before it said so."""
+    """Files of runs that are done: their workers wrote them, and died before they said so."""
     for folder in shared_folder(RunId("")).glob("*"):
         run = RunId(folder.name)
-        # Nobody will read a file of theirs, whoever writes late. An unknown run may be another store's.
+        # Nobody reads them any more. But a run that is unknown here may be another store's.
         if store.wait_for_end(run, timeout_seconds=0) == "done":
             shutil.rmtree(folder, ignore_errors=True)
 

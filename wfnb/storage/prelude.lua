@@ -18,7 +18,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local meta = redis.call('HMGET', k'meta', 'generation', 'status', 'keep', 'queue', 'mixed', 'name')
 local generation, status, keep = tonumber(meta[1] or 0), meta[2], tonumber(meta[3] or 60)
-local LEASE, LAUNCH, MOST_LOSSES, MOST_EVENTS, FEW = 10000, 10000, 3, 100000, 4
+local LEASE, LAUNCH, MOST_LOSSES, MOST_EVENTS = 10000, 10000, 3, 100000
 local NEVER = -1  -- inputs that a task is said to miss when it may not become ready again
 
 -- Lua's C stack takes about 8,000 values in one call; an even number keeps pairs together.

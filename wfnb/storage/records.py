@@ -98,6 +98,8 @@ class Ask:
     nonce: str
     prefer: Sequence[TaskId] = ()
     """Taken first if they are ready: what they share with this worker's last tasks is here."""
+    short: Sequence[str] | None = None
+    """Names of functions whose tasks may come several at a time, others come alone; None: all."""
     stay: bool = False
     """Wait when there is nothing to take, and do not leave: a planned worker has tasks to come."""
     hints: Mapping[TaskId, str] = field(default_factory=dict)

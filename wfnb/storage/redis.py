@@ -112,6 +112,7 @@ def _ask(ask: Ask) -> str:
             "nonce": ask.nonce,
             "prefer": ask.prefer,
             "stay": ask.stay,
+            "short": ask.short,
         }
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
+from wfnb.storage.hand import Hand
 from wfnb.storage.ledger import NEVER, Entry, Held, Ledger, name_of
 from wfnb.storage.records import (
     LEASE_SECONDS,
@@ -212,22 +213,21 @@ def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
 def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
     """First what became ready in this call, what the worker prefers of that before the rest.
 
-    Then what it prefers of the ready; then whatever is ready, up to a fair share.
+    Then what it prefers of the ready; then whatever is ready.
     """
     preferred = frozenset(ask.prefer)
     fresh = sorted(fresh, key=lambda task: task not in preferred) if preferred else list(fresh)
-    own = [task for task in fresh if run.queue_of(task) == ask.queue]
-    most = min(ask.want, run.share(ask.queue, len(own)))
-    mine = {task: ask.hints.get(task, "") for task in own[:most]}
-    if len(mine) < len(fresh):
-        run.enqueue([task for task in fresh if task not in mine], ask.hints)
+    hand = Hand(ask.want, ask.short)
+    for task in fresh:
+        if run.queue_of(task) == ask.queue and hand.fits(task):
+            hand.taken[task] = ask.hints.get(task, "")
+    if len(hand.taken) < len(fresh):
+        run.enqueue([task for task in fresh if task not in hand.taken], ask.hints)
     for task in ask.prefer:
-        if len(mine) >= ask.want:
-            break
-        if run.is_queued(task) and run.queue_of(task) == ask.queue:
-            mine.setdefault(task, "")
-    run.pop(ask.queue, most, mine)
-    return list(mine.items())
+        if run.is_queued(task) and run.queue_of(task) == ask.queue and hand.fits(task):
+            hand.taken.setdefault(task, "")
+    run.pop(ask.queue, hand)
+    return list(hand.taken.items())
 
 
 def _leave(run: Ledger, ask: Ask) -> None:
