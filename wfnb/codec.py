@@ -41,8 +41,7 @@ _PROTOCOL = 5
 #: A smaller buffer costs less inside the stream than beside it.
 _LEAST_BUFFER_BYTES = 1024
 _ATOMS = frozenset((type(None), bool, int, float, str, bytes))
-_SHALLOW = frozenset((tuple, list))
-_MOST_SHALLOW = 64
+_SHALLOW, _MOST_SHALLOW = frozenset((tuple, list)), 64
 _COUNT = Struct("<I")
 #: In a packed blob, arrays begin where processors like it.
 _ALIGNMENT = 64

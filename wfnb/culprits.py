@@ -22,10 +22,10 @@ _TRIED_TOGETHER = 256
 
 _REMEDIES = (
     (
-        ("generator", "iterator", "zip", "map", "filter", "enumerate")
-        + ("dict_keys", "dict_values", "dict_items"),
+        ("generator", "iterator", "zip", "map", "filter", "enumerate"),
         "pass list(...) of it",
     ),
+    (("dict_keys", "dict_values", "dict_items"), "pass list(...) of it"),
     (("coroutine", "Task", "Future"), "await it first, and pass what it gives"),
     (
         ("lock", "RLock", "Lock", "Condition", "Event", "Semaphore", "Thread"),

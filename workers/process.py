@@ -65,7 +65,8 @@ class ProcessBackend:
         now = time.monotonic()
         if now - max(self._seen_at, self._started_at) < TRUSTED_SECONDS:
             return
-        if self.pool in self._store.pools():
+        # One that was killed is still announced for a while, but its lock is gone with it.
+        if self._files.pid() is not None and self.pool in self._store.pools():
             self._seen_at, self._started_at = now, float("-inf")
             return
         if self._files.pid() is not None and now - self._started_at < START_SECONDS:

@@ -35,7 +35,9 @@ FLOWS = {
     "planned": (PLANNED, {"a": LARGE_BYTES, "b": CHUNKED_BYTES}),
     "failing": (FAILING, {"a": LARGE_BYTES}),
 }
-flows = pytest.mark.parametrize(("flow", "sizes"), FLOWS.values(), ids=FLOWS)
+WAYS = [(name, "abandon") for name in FLOWS] + [
+    (name, "reap") for name in ("chain of large outputs", "joins", "planned")
+]
 
 
 @pytest.fixture
@@ -81,11 +83,10 @@ def check_losses(field, run, workload, words, how):
         assert calls <= most + workload.flow.fails.get(task, 0) + 1
 
 
-@flows
-@pytest.mark.parametrize("how", ["abandon", "reap"])
-def test_a_worker_killed_at_any_step_is_made_up_for(field, tmp_path, flow, sizes, how):
+@pytest.mark.parametrize(("name", "how"), WAYS)
+def test_a_worker_killed_at_any_step_is_made_up_for(field, tmp_path, name, how):
     """`how` the others learn of it: from its supervisor, or by its lease."""
-    workload = Workload(flow, sizes, tmp_path / "calls")
+    workload = Workload(*FLOWS[name], tmp_path / "calls")
     killed = Counter()
     for stop_at in itertools.count(1):
         run = RunId(f"run-{stop_at}")
