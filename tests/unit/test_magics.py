@@ -17,6 +17,8 @@ from wfnb.session import Choices, Session
 @pytest.fixture(scope="module")
 def the_shell() -> Iterator[InteractiveShell]:
     shell = start_ipython() or InteractiveShell.instance()
+    # With a history, a reset collects garbage each time: 0.2 s a test in a process with many tests.
+    shell.displayhook.do_full_cache = False
     yield shell
     shell.history_manager.end_session()
 
