@@ -178,6 +178,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     return (
         f"{document['when']}, {machine['cpus']} cores ({machine['cpu']}), Python "
         f"{machine['python']}, 2 workers, {rounds} interleaved rounds; medians ± half the range. "
+        f"A byte to another process and back takes {machine['handover_us']:g} us here. "
         f"(Nx): wfnb is N times better, below 1 worse. Others used at most {busiest} cores; * "
         f"marks figures for which no sample saw less than {most_foreign}. wfnb: embedded Redis, "
         "AOF everysec, signing, leases and events on; `_aof`: the floor with AOF everysec.\n\n"
