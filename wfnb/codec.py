@@ -19,6 +19,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from wfnb import classes, culprits, functions
+from wfnb.buffers import BytesLike, copied
 from wfnb.classes import forget_loaded as forget_classes
 from wfnb.errors import SerialisationError
 
@@ -34,8 +35,6 @@ __all__ = [
     "pack",
     "unpack",
 ]
-
-BytesLike = bytes | bytearray | memoryview
 
 _PROTOCOL = 5
 #: A smaller buffer costs less inside the stream than beside it.
@@ -70,7 +69,7 @@ class Encoded:
 
     def owned(self) -> Encoded:
         """The same, sharing no memory with the value."""
-        return Encoded(bytes(self.stream), tuple(bytes(buffer) for buffer in self.buffers))
+        return Encoded(bytes(self.stream), tuple(map(copied, self.buffers)))
 
 
 def encode(value: Any, *, name: str = "value", check: bool = False) -> Encoded:
@@ -98,7 +97,7 @@ def decode(encoded: Encoded, *, name: str = "value", copy: bool = True) -> Any:
             return _loads(encoded.stream)
         buffers: Sequence[BytesLike] = encoded.buffers
         if copy:
-            buffers = [bytearray(buffer) for buffer in buffers]
+            buffers = [copied(buffer) for buffer in buffers]
         return _loads(encoded.stream, buffers=buffers)
     except MemoryError:
         raise

@@ -19,12 +19,13 @@ from functools import partial
 from typing import NoReturn
 
 from wfnb.errors import StoreError
-from wfnb.storage import Store, address, embedded
+from wfnb.storage import Store, address
 from wfnb.storage.connection import connect
 from wfnb.storage.outputs import drop_files_of_done
 from wfnb.storage.redis import RedisStore
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import Cell, make_cells
+from wfnb.workers.farewell import see_store_off
 from wfnb.workers.poolfiles import PoolFiles, files_of
 from wfnb.workers.serve import serve
 from wfnb.workers.supervisor import Slot, Supervisor, say
@@ -42,7 +43,6 @@ AWAY_SECONDS = 600.0
 PATIENCE_SECONDS = 1.0
 """Of one command: limits and signals must not wait for a store that is away."""
 SLOWEST_RETRY_SECONDS = 5.0
-EMBEDDED_UNUSED_SECONDS = 900.0
 
 Work = Callable[[str, str, Cell, Capture, str], object]
 
@@ -88,11 +88,16 @@ def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
     for number in range(terms.slots):
         slots[number].pid = -1
         template.fork(number)
+    pool = Pool(terms, files, slots, template, bell)
     try:
-        return Pool(terms, files, slots, template, bell).run()
+        code = pool.run()
     finally:
         template.close()
-        _let_go_of_embedded(terms)
+    if lock is not None:
+        os.close(lock)
+    if not pool.was_told:
+        see_store_off(terms.store_url, files, bell, idle_seconds=terms.idle_seconds)
+    return code
 
 
 def _life(terms: PoolTerms, slots: list[Slot], work: Work, number: int) -> None:
@@ -147,6 +152,11 @@ class Pool:
         finally:
             self._end(store)
             store.close()
+
+    @property
+    def was_told(self) -> bool:
+        """Whether a signal ended it."""
+        return bool(self._signal)
 
     def _connected(self) -> Store | None:
         pause = 0.05
@@ -280,13 +290,3 @@ def _listen_to_signals() -> int:
 
 def _do_nothing(_number: int, _frame: object) -> None:
     """The byte in the pipe is the message."""
-
-
-def _let_go_of_embedded(terms: PoolTerms) -> None:
-    """The last one to use the private server stops it."""
-    if not address.parse(terms.store_url).is_embedded:
-        return
-    server = embedded.running()
-    if server is not None:
-        idle_seconds = min(terms.idle_seconds, EMBEDDED_UNUSED_SECONDS)
-        embedded.stop_if_unused(server.url, idle_seconds=idle_seconds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +21,7 @@ from tests.waiting import wait_until
 from wfnb import Resources, task
 from wfnb.errors import BackendError, RunCancelledError, TaskError
 from wfnb.session import Choices, Session
+from wfnb.storage import embedded
 from wfnb.storage.stores import connect_store
 from wfnb.workers.poolfiles import files_of
 from wfnb.workers.process import ProcessBackend, pool_key
@@ -32,6 +35,13 @@ def session(redis_server):
     yield made
     made.close()
     end_pool(redis_server.url)
+
+
+@pytest.fixture
+def short_folder():
+    folder = Path(tempfile.mkdtemp(prefix="wf"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def end_pool(url):
@@ -214,6 +224,23 @@ def test_an_idle_pool_goes_by_itself_and_is_seen_no_more(redis_server):
     assert pool.wait(10) == 0
     assert pool_key(redis_server.url) not in store.pools()
     store.close()
+
+
+def test_the_private_server_goes_when_the_last_kernel_has_gone(monkeypatch, short_folder):
+    monkeypatch.setenv("XDG_STATE_HOME", str(short_folder))
+    kernel = connect_store("embedded")
+    server = embedded.running()
+    command = [sys.executable, "-P", "-m", "wfnb.workers", "pool", "--slots", "1"]
+    environment = {**os.environ, "WFNB_STORE": "embedded"}
+    pool = subprocess.Popen([*command, "--idle-seconds", "0.5"], env=environment)
+    files = files_of(pool_key("embedded"))
+    wait_until(lambda: files.pid() is not None, description="the pool is there")
+    wait_until(lambda: files.pid() is None, timeout_seconds=15, description="the pool is idle")
+    assert embedded.running() == server
+    assert pool.poll() is None
+    kernel.close()
+    assert pool.wait(15) == 0
+    assert embedded.running() is None
 
 
 def test_a_told_pool_stops_and_gives_work_back_unblamed(session, redis_server, tmp_path):

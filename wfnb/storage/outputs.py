@@ -13,6 +13,7 @@ from struct import Struct
 from typing import Any
 
 from wfnb import codec
+from wfnb.buffers import room
 from wfnb.codec import Encoded
 from wfnb.errors import StoreError
 from wfnb.graph import TaskId
@@ -98,7 +99,7 @@ class Archive:
         chunks = iter(self.store.get(self.run, pointer["name"], pointer["chunks"]))
         parts = []
         for size in pointer["sizes"]:
-            part = bytearray(size)
+            part = room(size)
             for first in range(0, size, CHUNK_BYTES):
                 part[first : first + CHUNK_BYTES] = next(chunks)
             parts.append(part)
