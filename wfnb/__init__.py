@@ -86,7 +86,7 @@ __all__ = [
 # A module is set as an attribute of its package when it is first imported, and never again: once
 # wfnb.plan the module has been, the name is free for wfnb.plan the function.
 import_module("wfnb.plan")
-del globals()["plan"]
+globals().pop("plan", None)  # at a reload it is gone already, or the function
 
 
 def __getattr__(name: str) -> Any:

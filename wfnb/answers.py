@@ -61,7 +61,7 @@ def _task(target: Any) -> Task:
         remedy = f"call it, as in {target.described.name}(...), to make one"
     elif isinstance(target, Iterable) and not isinstance(target, (str, bytes)):
         remedy = "give tasks, or one list of tasks"
-    raise GraphError(f"{target!r:.80} is a {kind}, not a task: {remedy}")
+    raise GraphError(f"{target!r:.80}, of type {kind}, is not a task: {remedy}")
 
 
 def name_of(graph: Graph) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from pathlib import Path
 from wfnb import demo
 from wfnb.doctor import examine
 from wfnb.errors import WfnbError
+from wfnb.listing import table
 from wfnb.session import Choices, Session
 from wfnb.storage import RunId
 from wfnb.storage.outputs import drop_shared_folder, shared_folder
@@ -122,7 +122,7 @@ def _gc(session: Session, asked: argparse.Namespace) -> int:
     for name in _forgotten_folders(known):
         drop_shared_folder(RunId(name))
         print(f"dropped shared memory of {name}")
-    print(f"{len(old)} of {len(runs)} runs dropped")
+    print(f"{len(old)} of {len(runs)} runs dropped: older than {asked.keep_days:g} days")
     return 0
 
 
@@ -139,10 +139,13 @@ def _pool(session: Session, asked: argparse.Namespace) -> int:
     pools = session.store.pools()
     if not pools:
         print("no pool is alive")
+    if pools and asked.verb == "list":
+        headings = ("host", "pid", "slots")
+        rows = [(name, *(about.get(key, "") for key in headings)) for name, about in pools.items()]
+        print(table(("pool", *headings), rows))
+        return 0
     for name, about in pools.items():
-        if asked.verb == "list":
-            print(name, json.dumps(dict(about)))
-        elif about.get("host") != socket.gethostname():
+        if about.get("host") != socket.gethostname():
             print(f"{name} is on host {about.get('host')}: stop it there")
         else:
             os.kill(int(about["pid"]), signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import NoReturn
 
 from wfnb.graph import Task
@@ -14,15 +15,15 @@ from wfnb.session import BACKENDS, Session
 
 HELP = """\
 %wf connect [STORE]     use this Redis (none: a private one), this --backend, so many --workers
-%wf show [NAME]         draw a task, a run, a graph; without a name the draft
-%wf run [NAME ...]      run these tasks and wait, or all the draft; --into VARIABLE keeps the values
+%wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
+%wf run [NAME ...]      run these tasks, or all, and wait; --into VARIABLE keeps the values
 %wf errors [RUN]        what failed in the last run, or in this one
-%wf log TASK            what a task printed
+%wf log TASK            what a task of the last run printed
 %wf runs                the runs that the store knows
 %wf attach RUN          come back to a run, by its id
 %wf cancel [RUN]        stop the last run, or this one
-%wf resume [RUN]        run what is missing of it
-%wf drop NAME           forget a name of the draft
+%wf resume [RUN]        run what is missing of the last run, or of this one
+%wf drop NAME           leave this name out when all are shown or run
 %wf doctor              what works here, and remedies
 %wf COMMAND --help      more about one of them
 """
@@ -49,7 +50,11 @@ def parser() -> Parser:
     show = commands.add_parser("show", description="Draw a task, graph, plan, run or the draft.")
     show.add_argument("name", nargs="?", help="a variable, or any expression without spaces")
     run = commands.add_parser("run", description="Plan, run and wait; press stop to wait no more.")
-    run.add_argument("names", nargs="*", help="variables that hold tasks; none: the draft")
+    run.add_argument(
+        "names",
+        nargs="*",
+        help="variables that hold tasks; none: the draft, all that your cells have named",
+    )
     run.add_argument("--timeout", type=float, help="wait at most so many seconds; the run goes on")
     run.add_argument("--backend", choices=sorted(BACKENDS))
     run.add_argument("--planner", choices=sorted(PLANNERS))
@@ -84,10 +89,18 @@ _OPTIONS = {
 
 
 def words_of(line: str) -> list[str]:
+    """The first is a command; none at all when help is asked for."""
     try:
-        return shlex.split(line)
+        words = shlex.split(line)
     except ValueError as error:
         raise UsageFault(f"{error}: close the quotes") from None
+    if not words or words[0] in ("help", "-h", "--help"):
+        return []
+    if words[0] not in COMMANDS:
+        near = get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean %wf {near[0]}? " if near else ""
+        raise UsageFault(f"no command is named {words[0]}: {hint}%wf alone lists the commands")
+    return words
 
 
 def completions(line: str, names: Mapping[str, object], session: Session) -> list[str]:

@@ -72,7 +72,7 @@ class ErrorRecord:
     task: str
     attempt: int
     kind: str
-    """raised, timeout, memory, lost, not-serialisable or input."""
+    """raised, timeout, memory, lost, not-serialisable, input or refused."""
     type: str
     message: str
     traceback: str = ""

@@ -10,6 +10,7 @@ from linecache import getline
 from wfnb.errors import ErrorRecord, TaskError
 
 MOST_SHOWN = 5
+MOST_NAMED = 4
 _FRAME = re.compile(r'( *)File "(.+)", line (\d+), in ')
 
 _REMEDIES = {
@@ -17,7 +18,8 @@ _REMEDIES = {
     "timeout": "give it longer, @task(timeout=...), or less to do; {log} shows how far it came",
     "memory": "give it more, @task(resources=Resources(memory=...)), or smaller pieces",
     "lost": "its worker died, as when native code crashes; {log} shows the last it said",
-    "not-serialisable": "return what pickle can write, such as plain data instead of open files",
+    "not-serialisable": "pass and return what pickle can write and read, such as plain data",
+    "refused": "no worker can take it as things are; once that is mended, run.resume() goes on",
     "input": "an input could not be read on the worker; run.resume() computes what is missing",
 }
 
@@ -25,28 +27,57 @@ _REMEDIES = {
 def task_error(
     run: str, failed: Sequence[ErrorRecord], *, tasks: int, not_tried: int = 0
 ) -> TaskError:
-    """`failed` is the last record of each task that failed for good; at most five are shown."""
-    parts = [_headline(run, len(failed), tasks=tasks, not_tried=not_tried)]
-    parts += [described(record) for record in failed[:MOST_SHOWN]]
-    rest = len(failed) - MOST_SHOWN
-    if rest > 0:
-        parts.append(f"... and {rest:,} more: run.errors has them all")
-    parts.append("run.resume() tries again, with the same code, and re-runs only what is missing")
+    """`failed` is the last record of each task that failed for good."""
+    again = "run.resume() tries again with the same code and re-runs only what is missing"
+    parts = [
+        _headline(run, len(failed), tasks=tasks, not_tried=not_tried),
+        all_described(failed),
+        f'run = wfnb.attach("{run}") is this run; {again}',
+    ]
     return TaskError("\n\n".join(parts), failed)
+
+
+def all_described(records: Sequence[ErrorRecord]) -> str:
+    """Each of the first five failures; those that differ only in their task are told as one."""
+    alike: dict[tuple[str, ...], list[ErrorRecord]] = {}
+    for record in records:
+        told = (record.kind, record.type, record.message, record.traceback, record.stderr)
+        alike.setdefault((_function(record), *told), []).append(record)
+    parts = [described(same[0]) + _others(same) for same in list(alike.values())[:MOST_SHOWN]]
+    rest = sum(len(same) for same in list(alike.values())[MOST_SHOWN:])
+    if rest:
+        parts.append(f"... and {rest:,} more: run.errors has them all")
+    return "\n\n".join(parts)
+
+
+def _others(same: Sequence[ErrorRecord]) -> str:
+    tasks = list(dict.fromkeys(record.task for record in same))
+    if len(same) == 1:
+        return ""
+    if len(tasks) == 1:
+        return f"\n  {len(same):,} attempts failed like this"
+    attempts = f", in {len(same):,} attempts" if len(same) > len(tasks) else ""
+    more = ", ..." if len(tasks) > MOST_NAMED else ""
+    named = ", ".join(tasks[:MOST_NAMED])
+    return f"\n  {len(tasks):,} tasks failed like this{attempts}: {named}{more}"
+
+
+def _function(record: ErrorRecord) -> str:
+    return record.task.rpartition("-")[0] or record.task
 
 
 def described(record: ErrorRecord) -> str:
     """One failure: what happened, the user's own frames, and a remedy."""
-    where = f" on {record.worker}" if record.worker else ""
+    worker = record.worker.partition(":")[0]  # "w1:7" is its seventh joining of a run
+    where = f" on {worker}" if worker else ""
     lines = [f"{record.task}, attempt {record.attempt}{where}: {in_a_line(record)}"]
     if record.traceback:
         lines.append(_indented(with_sources(record.traceback)))
     elif record.stderr:
         lines.append(_indented(record.stderr))
-    function = record.task.rpartition("-")[0] or record.task
     remedy = _REMEDIES.get(record.kind, "{log} shows what it printed")
     log = f'run.log("{record.task}")'
-    lines.append("  remedy: " + remedy.format(function=function, log=log))
+    lines.append("  remedy: " + remedy.format(function=_function(record), log=log))
     return "\n".join(lines)
 
 

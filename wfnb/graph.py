@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from wfnb.arguments import Arguments, Capture, OutputOf
 from wfnb.errors import GraphError
@@ -64,6 +64,14 @@ class Task:
     def __iter__(self) -> Iterator[Any]:
         message = f"{self!r} has not run: pass it to a task whole, or wfnb.run() it and unpack that"
         raise TypeError(message)
+
+    if not TYPE_CHECKING:  # a type checker says so by itself, and earlier
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # what Python and IPython ask of everything
+                raise AttributeError(name)
+            message = f"{self!r} has not run and has no {name}: use .{name} in a task that takes it"
+            raise AttributeError(message)
 
     def __bool__(self) -> bool:
         message = f"{self!r} has not run: its value is known to the tasks that take it, not here"
@@ -167,7 +175,7 @@ class Graph:
         try:
             return self.position[task]
         except KeyError:
-            raise GraphError(f"no task is named {task}{_nearest(task, self.ids)}") from None
+            raise GraphError(f"no task is named {task}{_nearest(str(task), self.ids)}") from None
 
     def function(self, task: TaskId) -> Function:
         return self.functions[self.function_at[self.at(task)]]

@@ -33,7 +33,7 @@ class Attempt:
 
     run: str
     task: str
-    number: int
+    attempt: int
 
 
 running: ContextVar[Attempt | None] = ContextVar("running", default=None)

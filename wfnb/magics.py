@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from wfnb.commands import HELP, UsageFault, completions, parser, words_of
 from wfnb.doctor import examine
 from wfnb.draft import tasks_in
-from wfnb.failures import MOST_SHOWN, described
+from wfnb.failures import all_described
 from wfnb.graph import Graph, Task
 from wfnb.plan import Plan
 from wfnb.runner import Run
@@ -67,13 +67,7 @@ class WfMagics(Magics):
 
     def _errors(self, asked: argparse.Namespace) -> None:
         run = self._named_run(asked.run)
-        records = run.errors
-        if not records:
-            _say(f"no errors in {run.id}")
-        for record in records[:MOST_SHOWN]:
-            _say(described(record) + "\n")
-        if len(records) > MOST_SHOWN:
-            _say(f"... and {len(records) - MOST_SHOWN:,} more: run.errors has them all")
+        _say(all_described(run.errors) or f"no errors in {run.id}")
 
     def _log(self, asked: argparse.Namespace) -> None:
         text = self._named_run(asked.run).log(asked.task, asked.attempt)

@@ -80,7 +80,7 @@ class Run:
 
     def __repr__(self) -> str:
         tasks = "1 task" if len(self.graph) == 1 else f"{len(self.graph)} tasks"
-        return f"<run: {self._status}, {tasks}>"
+        return f"<run {self.id}: {self._status}, {tasks}>"
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -128,8 +128,10 @@ class Run:
                 if tell is not None:
                     tell(self)
         except KeyboardInterrupt:
+            after_echo = "\n" if sys.stdout.isatty() else ""  # a terminal has written ^C
             sys.stdout.write(
-                f"\nstill running: wfnb.attach({self.id!r}) to come back, run.cancel() to stop it\n"
+                f"{after_echo}still running: run = wfnb.attach({self.id!r}) comes back to it, "
+                "run.cancel() stops it\n"
             )
             raise WaitInterrupted from None
         return True

@@ -237,8 +237,13 @@ def _refuse_nonsense(choices: Choices) -> None:
         message = "the memory store lives in this process, where no other can reach it"
         raise BackendError(f"{message}: say connect(store='memory', backend='inline')")
     workers = choices.workers
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
+    if workers is not None and (type(workers) is not int or workers < 1):
         raise OptionError(f"workers={workers!r}: give a whole number, 1 or more")
+    if not isinstance(choices.resources, Resources):
+        given = choices.resources
+        raise OptionError(f"resources={given!r}: write Resources(cpus=1, memory='512MB')")
+    if choices.store is not None and not isinstance(choices.store, str):
+        raise OptionError(f"store={choices.store!r}: give an address, such as 'redis://host:6379'")
 
 
 @cache

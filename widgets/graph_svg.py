@@ -20,6 +20,8 @@ from wfnb.widgets.progress_line import shares
 from wfnb.widgets.svg import FONT, Element, element, number, shorten, text_width, words, written
 
 _MARGIN = 12.0
+_FITS_ANYWHERE = 960.0
+"""Pixels; what is wider takes the width of the page, whatever that is."""
 _CROWD = 120
 _LOUD = frozenset({TaskState.RUNNING, TaskState.FAILED, TaskState.RETRYING})
 
@@ -52,14 +54,16 @@ def _title(graph: Graph) -> str:
 
 
 def _root(width: float, height: float) -> Element:
+    # JupyterLab puts it in an <img> without a limit, so a wide one must have no width of its own.
+    is_wide = width > _FITS_ANYWHERE
+    size = {"width": "100%"} if is_wide else {"width": number(width), "height": number(height)}
     return element(
         None,
         "svg",
         xmlns="http://www.w3.org/2000/svg",
-        width=width,
-        height=height,
+        **size,
         viewBox=f"0 0 {number(width)} {number(height)}",
-        style="max-width:100%;height:auto",
+        style=f"max-width:{number(width) + 'px' if is_wide else '100%'};height:auto",
         role="img",
         font_family=FONT,
     )

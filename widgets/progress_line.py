@@ -38,12 +38,11 @@ def progress_summary(counts: Mapping[TaskState, int], *, elapsed_seconds: float)
     return f"{sign} {done:,} of {tasks} done after {_clock(elapsed_seconds)}: {missing}"
 
 
-def _succeeded(counts: Mapping[TaskState, int]) -> int:
-    return sum(counts.get(state, 0) for state in SUCCEEDED)
-
-
 def _told(counts: Mapping[TaskState, int]) -> list[str]:
-    return [f"{counts[state]:,} {LOOKS[state].word}" for state in _TOLD if counts.get(state, 0)]
+    # Nothing moves, but something could: it is for want of a worker, and that is worth a word.
+    waits = not any(counts.get(state, 0) for state in (TaskState.RUNNING, TaskState.RETRYING))
+    told = (TaskState.QUEUED, *_TOLD) if waits else _TOLD
+    return [f"{counts[state]:,} {LOOKS[state].word}" for state in told if counts.get(state, 0)]
 
 
 def _bar(counts: Mapping[TaskState, int], width: int) -> str:

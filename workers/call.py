@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from wfnb import language
 from wfnb.errors import ErrorRecord
@@ -41,19 +43,40 @@ class Outcome:
 def call(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], attempt: Attempt
 ) -> Outcome:
-    """Call it in a worker process. Whatever it raises, sys.exit() too, is a failed attempt."""
+    """Call it in a worker process. Whatever it raises, sys.exit() too, is a failed attempt.
+
+    Only the worker returns from here: a process that the call forked ends as a program would.
+    """
     InWorker.attempt = attempt
+    worker = os.getpid()
     cpu = time.process_time()
     start = time.perf_counter()
     value = error = None
     try:
         value = function(*args, **kwargs)
     except BaseException as raised:  # noqa: BLE001  the user's code may raise anything
+        if os.getpid() != worker:
+            _end_forked(raised)
         error = record_of(raised, attempt)
     finally:
         InWorker.attempt = None
+    if os.getpid() != worker:
+        _end_forked(None)
     seconds = time.perf_counter() - start
     return Outcome(value, error, seconds, seconds if seconds < BRIEF else time.process_time() - cpu)
+
+
+def _end_forked(raised: BaseException | None) -> NoReturn:
+    """It has the worker's connections: one step on, and it would be a second worker of its name."""
+    status = int(raised is not None)
+    if isinstance(raised, SystemExit):
+        status = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+    elif raised is not None:
+        traceback.print_exception(raised)
+    with suppress(OSError, ValueError):  # closed, perhaps
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status & 255)
 
 
 def call_inline(
@@ -80,7 +103,7 @@ def record_of(raised: BaseException, attempt: Attempt, *, kind: str = "raised") 
     """Text only: the exception itself may hold the whole input, or not travel at all."""
     return ErrorRecord(
         task=attempt.task,
-        attempt=attempt.number,
+        attempt=attempt.attempt,
         kind=kind,
         type=_clean(_type_of(raised), LONGEST_MESSAGE),
         message=_clean(_message_of(raised), LONGEST_MESSAGE),

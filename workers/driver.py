@@ -17,7 +17,7 @@ from wfnb.script import Role
 from wfnb.steps import Call, Called, Complete, Fail, Load, Release, Save, Script, Step, Take, Wait
 from wfnb.storage import Ask, Joined, Reply, RunId, Store
 from wfnb.storage.graphs import Stored
-from wfnb.storage.outputs import Archive
+from wfnb.storage.outputs import Archive, refuse_too_big
 from wfnb.workers.call import Outcome
 from wfnb.workers.inputs import Inputs, Unusable
 from wfnb.workers.memory import Memory, settled
@@ -173,6 +173,7 @@ class Driver:
     ) -> tuple[int, ErrorRecord | None]:
         try:
             encoded = codec.encode(outcome.value, name=f"the result of {task}")
+            refuse_too_big(task, encoded)
             encoded = settled(encoded, outcome)
         except SerialisationError as error:
             return 0, _record(task, attempt, "not-serialisable", error)

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfnb.errors import BackendError
 from wfnb.storage import serverfiles
 
 LOG_KEPT_BYTES = 1024 * 1024
@@ -39,7 +40,7 @@ class PoolFiles:
         try:
             with lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except BlockingIOError:
             return int(lock.read_text() or 0) or None
@@ -82,7 +83,12 @@ class PoolFiles:
         Path(f"{self.stem}.slots").unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
-        self.stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.stem.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the folder {folder} cannot be made ({error.strerror})"
+            raise BackendError(f"{message}: set XDG_STATE_HOME to a folder of yours") from error
 
 
 def files_of(pool: str) -> PoolFiles:

@@ -11,7 +11,13 @@ from functools import partial
 from typing import Any
 
 from wfnb.codec import forget_classes
-from wfnb.errors import StoreError, WfnbError
+from wfnb.errors import (
+    ErrorRecord,
+    SerialisationError,
+    SignatureError,
+    StoreError,
+    WfnbError,
+)
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.script import Role, work
@@ -20,6 +26,7 @@ from wfnb.storage import Joined, Request, RunId, Store, embedded
 from wfnb.storage.address import parse
 from wfnb.storage.graphs import Stored, load_graph
 from wfnb.storage.outputs import Archive, shared_folder
+from wfnb.storage.records import ANY_TASK
 from wfnb.storage.sources import remember
 from wfnb.storage.stores import connect_store
 from wfnb.workers.call import Outcome, call
@@ -103,10 +110,10 @@ class Desk:
         driver.carry_out(work(role, joined.first), role)
         self._joined = None
 
-    def give_up(self, run: RunId) -> None:
-        """Leave in the middle of a run: what was claimed goes back."""
+    def give_up(self, run: RunId, *, why: ErrorRecord | None = None) -> None:
+        """Leave in the middle of a run: what was claimed goes back, blamed if it is known why."""
         if self._joined is not None:
-            self._store.abandon(run, self._joined.identity, None)
+            self._store.abandon(run, self._joined.identity, why)
             self._joined = None
 
     def stored(self, request: Request) -> Stored:
@@ -133,10 +140,18 @@ def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -
         if request is None:
             continue
         with _reported(request):
-            if not surroundings.fit(desk.stored(request).home):
+            if not _fits(surroundings, desk, request):
                 store.return_request(pool, request)
                 os._exit(REFORK)
             _serve_one(store, desk, request, cell, capture)
+
+
+def _fits(surroundings: Surroundings, desk: Desk, request: Request) -> bool:
+    """True too of a graph that cannot be read here: only who joins a run can tell it why."""
+    try:
+        return surroundings.fit(desk.stored(request).home)
+    except (SignatureError, SerialisationError):
+        return True
 
 
 def _address_of(store_url: str) -> str:
@@ -167,10 +182,18 @@ def _serve_one(store: Store, desk: Desk, request: Request, cell: Cell, capture: 
 
     try:
         desk.serve(request, enter)
-    except WfnbError:
+    except WfnbError as error:
         with suppress(StoreError):  # if the store is away, the lease will tell
-            desk.give_up(request.run)
+            desk.give_up(request.run, why=_refusal(error))
         raise
     finally:
         capture.leave()
         cell.leave()
+
+
+def _refusal(error: WfnbError) -> ErrorRecord | None:
+    """What the next worker would meet as well: it counts as a loss, or the run would never end."""
+    if type(error) is StoreError:
+        return None  # the store was away: nobody is to blame
+    name = type(error).__name__
+    return ErrorRecord(task=ANY_TASK, attempt=0, kind="refused", type=name, message=str(error))

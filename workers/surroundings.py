@@ -33,6 +33,8 @@ class Surroundings:
         """False if this process has another import path, or imported what has changed since."""
         if self._home is None:
             self._take_over(home)
+        if Path(home.folder).is_dir():
+            os.chdir(home.folder)  # again for each run: a task of the last may have left it
         is_fit = home == self._home and not self._is_stale()
         self._began_ns = time.time_ns() - _CLOCK_ERROR_NS
         return is_fit
@@ -42,8 +44,6 @@ class Surroundings:
         # Python takes a .pyc for fresh that was written in the second in which its source changed.
         sys.dont_write_bytecode = True
         sys.path[:] = home.path
-        if Path(home.folder).is_dir():
-            os.chdir(home.folder)
 
     def _is_stale(self) -> bool:
         self._note_new_modules()

@@ -217,7 +217,7 @@ def test_a_retried_task_gets_its_constants_as_they_were(session: Session) -> Non
     @task(retries=2)
     def grow(numbers: list[int]) -> int:
         numbers.append(1)
-        if current_attempt().number < 3:
+        if current_attempt().attempt < 3:
             raise ValueError
         return len(numbers)
 
@@ -255,7 +255,7 @@ def test_a_task_knows_which_attempt_it_is(session: Session) -> None:
 
     run = session.start(who(), who())
     found = run.result(PATIENCE_SECONDS)
-    assert [(a.run, a.task, a.number) for a in found] == [
+    assert [(a.run, a.task, a.attempt) for a in found] == [
         (run.id, "who-0", 1),
         (run.id, "who-1", 1),
     ]
@@ -298,9 +298,9 @@ def test_large_outputs_arrive_whole(session: Session, size: int) -> None:
 def test_attempts_follow_until_one_succeeds(session: Session) -> None:
     @task(retries=3, retry_delay=0.01)
     def flaky() -> int:
-        if current_attempt().number < 3:
-            raise ConnectionError(f"attempt {current_attempt().number}")
-        return current_attempt().number
+        if current_attempt().attempt < 3:
+            raise ConnectionError(f"attempt {current_attempt().attempt}")
+        return current_attempt().attempt
 
     run = session.start(add(flaky(), 1))
     assert run.result(PATIENCE_SECONDS) == 4

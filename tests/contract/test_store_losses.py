@@ -20,6 +20,7 @@ from tests.storing import (
 from wfnb.errors import ErrorRecord
 from wfnb.events import TaskFailed, TaskReturned, WorkerLost
 from wfnb.storage import MOST_LOSSES, Claim, Policy
+from wfnb.storage.records import ANY_TASK
 
 ROOTS = Shape({name: [] for name in "abcd"})
 CHAIN = Shape({"a": [], "b": ["a"], "c": ["b"]})
@@ -362,3 +363,19 @@ def test_a_lost_worker_holds_nothing_that_others_hold(stored):
     store.abandon(RUN, workers["@w2"].identity, None)
     assert states(store) == {"a": "held", "b": "running 1", "x": "queued"}
     assert launches_asked(store) == ["@w2"]
+
+
+def test_what_no_worker_can_do_is_blamed_on_every_claim_until_it_is_given_up(store):
+    store.open_run(ROOTS.opening(limit=1))
+    refused = error(ANY_TASK, 0, kind="refused", type="StoreFullError", message="no memory left")
+    for _ in range(MOST_LOSSES):
+        worker = Worker.at(store)
+        worker.claim(want=4)
+        store.abandon(RUN, worker.identity, refused)
+    assert store.snapshot(RUN).status == "failed"
+    for task in "abcd":
+        records = store.errors(RUN)[task]
+        assert [(record.task, record.attempt) for record in records] == [
+            (task, attempt + 1) for attempt in range(MOST_LOSSES)
+        ]
+        assert {record.type for record in records} == {"StoreFullError"}

@@ -22,6 +22,11 @@ def divide(left: int, right: int) -> float:
 
 
 @task
+def refuse(number: int) -> None:
+    raise ValueError(f"not {number}")
+
+
+@task
 def total(*numbers: float) -> float:
     return sum(numbers)
 
@@ -42,18 +47,26 @@ def test_a_failure_shows_the_users_own_frames_and_a_remedy(session: Session) -> 
 
 
 def test_of_many_failures_five_are_shown(session: Session) -> None:
-    run = session.start([divide(n, 0) for n in range(8)])
+    run = session.start([refuse(n) for n in range(8)])
     with pytest.raises(TaskError, match="and 3 more") as caught:
         run.result(PATIENCE_SECONDS)
     assert str(caught.value).count("remedy:") == 5
     assert len(caught.value.records) == len(run.errors) == 8
 
 
+def test_failures_that_are_alike_are_told_once(session: Session) -> None:
+    run = session.start([divide(1, 0) for _ in range(8)])
+    with pytest.raises(TaskError, match="8 tasks failed like this") as caught:
+        run.result(PATIENCE_SECONDS)
+    assert str(caught.value).count("remedy:") == 1
+    assert len(caught.value.records) == 8
+
+
 def test_a_wait_never_raises_for_a_failed_task(session: Session) -> None:
     run = session.start(divide(1, 0))
     assert run.wait(PATIENCE_SECONDS)
     assert run.status == "failed"
-    assert repr(run) == "<run: failed, 1 task>"
+    assert repr(run) == f"<run {run.id}: failed, 1 task>"
 
 
 def test_resume_runs_only_what_is_missing(session: Session, tmp_path: Path) -> None:

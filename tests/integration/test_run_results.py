@@ -123,7 +123,7 @@ def test_a_task_knows_its_attempt(session: Session) -> None:
 
     run = session.start(who())
     attempt = run.result(PATIENCE_SECONDS)
-    assert (attempt.run, attempt.task, attempt.number) == (run.id, "who-0", 1)
+    assert (attempt.run, attempt.task, attempt.attempt) == (run.id, "who-0", 1)
 
 
 def test_the_table_of_tasks_has_a_row_for_each(session: Session) -> None:

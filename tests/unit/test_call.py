@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 from wfnb.language import Attempt, InWorker, current_attempt, running, task
 from wfnb.workers.call import LONGEST_TRACEBACK, call, call_inline
 
-ATTEMPT = Attempt(run="run-1", task="divide-0", number=2)
+ATTEMPT = Attempt(run="run-1", task="divide-0", attempt=2)
 
 
 def divide(a, b=1):
@@ -190,3 +191,21 @@ def _seconds_per_call():
     for _ in range(2000):
         call(int, (), {}, ATTEMPT)
     return (time.perf_counter() - start) / 2000
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        pytest.param(lambda: 1, 0, id="returns"),
+        pytest.param(lambda: sys.exit(3), 3, id="sys.exit"),
+        pytest.param(sys.exit, 0, id="sys.exit without a word"),
+        pytest.param(lambda: divide(1, 0), 1, id="raises"),
+    ],
+)
+def test_a_process_that_a_task_forked_ends_and_never_answers_for_the_task(end, status):
+    def fork():
+        child = os.fork()
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else end()
+
+    outcome = call(fork, (), {}, ATTEMPT)
+    assert (outcome.value, outcome.error) == (status, None)

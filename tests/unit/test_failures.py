@@ -7,7 +7,7 @@ import linecache
 import pytest
 
 from wfnb.errors import ErrorRecord
-from wfnb.failures import described, in_a_line, task_error, with_sources
+from wfnb.failures import all_described, described, in_a_line, task_error, with_sources
 
 
 def record(**change: object) -> ErrorRecord:
@@ -28,7 +28,7 @@ def record(**change: object) -> ErrorRecord:
         ("timeout", "give it longer"),
         ("memory", "Resources(memory=...)"),
         ("lost", "its worker died"),
-        ("not-serialisable", "return what pickle can write"),
+        ("not-serialisable", "pass and return what pickle can write"),
         ("input", "run.resume()"),
         ("unheard-of", 'run.log("count-3")'),
     ],
@@ -48,13 +48,34 @@ def test_what_the_worker_wrote_last_stands_in_for_a_traceback() -> None:
 
 
 def test_five_failures_are_shown_and_the_rest_counted() -> None:
-    records = [record(task=f"count-{n}") for n in range(7)]
+    records = [record(task=f"count-{n}", message=f"no {n}") for n in range(7)]
     error = task_error("run-1", records, tasks=9, not_tried=2)
     message = str(error)
     assert message.startswith("7 of 9 tasks failed in run run-1; 2 more needed their outputs")
     assert message.count("remedy:") == 5
     assert "and 2 more" in message
     assert len(error.records) == 7
+
+
+def test_failures_that_are_alike_are_told_once() -> None:
+    records = [record(task=f"count-{n}") for n in range(20)]
+    message = str(task_error("run-1", records, tasks=20))
+    assert message.count("remedy:") == 1
+    assert "20 tasks failed like this: count-0, count-1, count-2, count-3, ..." in message
+    attempts = all_described([record(attempt=n) for n in (1, 2, 3)])
+    assert attempts.endswith("3 attempts failed like this")
+    both = all_described([record(task=f"count-{n}", attempt=a) for n in (0, 1) for a in (1, 2)])
+    assert both.endswith("2 tasks failed like this, in 4 attempts: count-0, count-1")
+
+
+def test_the_remedy_says_what_run_is() -> None:
+    assert 'run = wfnb.attach("run-1") is this run; run.resume()' in str(
+        task_error("run-1", [record()], tasks=1)
+    )
+
+
+def test_a_worker_is_named_without_the_serial_of_its_joining() -> None:
+    assert "attempt 2 on w3: " in described(record(worker="w3:7"))
 
 
 def test_cells_are_quoted_where_they_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

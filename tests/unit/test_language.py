@@ -143,6 +143,12 @@ def test_a_task_has_no_value_here_and_says_so(use: Any) -> None:
         use(add(1))
 
 
+def test_a_task_has_no_attributes_of_its_value_and_says_so() -> None:
+    with pytest.raises(AttributeError, match=r"has not run and has no real: use \.real in"):
+        add(1).real  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(add(1), "_repr_html_")
+
+
 def test_methods_take_their_instance_along() -> None:
     class Scale:
         def __init__(self, by: int) -> None:

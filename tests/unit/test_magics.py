@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.testing.globalipapp import start_ipython
 
+import wfnb
 from wfnb import magics
 from wfnb.session import Choices, Session
 
@@ -78,7 +80,8 @@ def test_each_command_explains_itself(told: Any, command: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("fly", "invalid choice: 'fly'"),
+        ("fly", "no command is named fly: %wf alone"),
+        ("shwo", "did you mean %wf show?"),
         ("run nothing_here", "nothing_here"),
         ("run 'open", "close the quotes"),
         ("log count-0", "no run yet"),
@@ -182,6 +185,11 @@ def test_after_unloading_nothing_is_left_of_it(the_shell: Any, session: Session)
     assert "wf" not in the_shell.magics_manager.magics["line"]
     cell(the_shell, DEFINITIONS + "total = one()")
     assert session.draft.names == ()
+
+
+def test_a_reloaded_package_still_has_its_names() -> None:
+    assert callable(wfnb.plan)
+    assert callable(importlib.reload(wfnb).plan)
 
 
 @pytest.mark.parametrize(

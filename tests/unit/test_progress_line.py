@@ -15,6 +15,12 @@ def test_the_line_says_how_far_a_run_has_come():
     )
 
 
+def test_a_run_without_workers_says_that_its_tasks_are_queued():
+    counts = {TaskState.QUEUED: 3, TaskState.WAITING: 1}
+    assert " 0/4 done · 3 queued · " in progress_line(counts, elapsed_seconds=1.0)
+    assert "queued" not in progress_line({**counts, TaskState.RUNNING: 1}, elapsed_seconds=1.0)
+
+
 def test_one_failure_among_many_is_seen():
     counts = {TaskState.DONE: 9_999, TaskState.FAILED: 1}
     line = progress_line(counts, elapsed_seconds=75, width=10)

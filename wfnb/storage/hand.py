@@ -15,6 +15,11 @@ class Hand:
         self._most = most
         self._short = None if short is None else frozenset(short)
 
+    @property
+    def room(self) -> int:
+        """For so many more, if they are short."""
+        return self._most - len(self.taken) if all(map(self._is_short, self.taken)) else 0
+
     def fits(self, task: TaskId) -> bool:
         if len(self.taken) >= self._most:
             return False

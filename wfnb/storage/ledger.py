@@ -208,14 +208,14 @@ class Ledger:
     def pop(self, queue: str, hand: Hand) -> None:
         """Take until the hand is full. An entry may be stale or double: the state decides."""
         waiting = self.ready[queue]
-        while waiting:
-            task, hint = waiting[0]
-            is_new = self.is_queued(task) and task not in hand.taken
-            if is_new and not hand.fits(task):
-                return
-            waiting.popleft()
-            if is_new:
-                hand.taken[task] = hint
+        while waiting and hand.room:
+            popped = [waiting.popleft() for _ in range(min(hand.room, len(waiting)))]
+            entries = [(task, hint) for task, hint in popped if self.is_queued(task)]
+            for at, (task, hint) in enumerate(entries):
+                if task not in hand.taken and not hand.fits(task):
+                    waiting.extendleft(reversed(entries[at:]))
+                    return
+                hand.taken.setdefault(task, hint)
 
     def take(self, identity: Identity, entries: Sequence[Entry]) -> list[Claim]:
         if not entries:

@@ -16,6 +16,7 @@ from wfnb.storage import recovery, transitions
 from wfnb.storage.ledger import Chunks, Ledger
 from wfnb.storage.memory_feed import MemoryFeed, about
 from wfnb.storage.records import (
+    ANY_TASK,
     Ask,
     Claim,
     Finished,
@@ -212,5 +213,5 @@ class MemoryStore(MemoryFeed):
         self._requests[pool].append(request)
 
 
-def _lost(message: str, *, task: str = recovery.ANY_TASK) -> ErrorRecord:
+def _lost(message: str, *, task: str = ANY_TASK) -> ErrorRecord:
     return ErrorRecord(task=task, attempt=0, kind="lost", type="WorkerLost", message=message)

@@ -15,7 +15,7 @@ from typing import Any
 from wfnb import codec
 from wfnb.buffers import room
 from wfnb.codec import Encoded
-from wfnb.errors import StoreError
+from wfnb.errors import SerialisationError, StoreError
 from wfnb.graph import TaskId
 from wfnb.signing import Signer
 from wfnb.storage import Feed, Outputs, RunId
@@ -45,9 +45,6 @@ class Archive:
         if size <= INLINE_BYTES:
             sealed = self.signer.seal(codec.pack(encoded), self._context(task, attempt))
             return _ATTEMPT.pack(_INLINE, attempt) + sealed
-        if size > MOST_BYTES:
-            message = f"the output of {task} has {size:,} bytes, more than {MOST_BYTES:,}: "
-            raise StoreError(message + "write it to a file and return the path")
         if size > FILE_BYTES and self.shared_folder is not None and not is_target:
             try:
                 return self._write_file(task, attempt, encoded)
@@ -144,6 +141,14 @@ class Archive:
         signed = json.dumps(pointer).encode()
         self.signer.verify(mac, parts[0], signed, context=self._context(task, pointer["attempt"]))
         return Encoded(bytes(parts[0]), tuple(parts[1:]))
+
+
+def refuse_too_big(task: TaskId, encoded: Encoded) -> None:
+    """Before it is reported: a worker that cannot save what it reports can only leave the run."""
+    size = encoded.size_bytes
+    if size > MOST_BYTES:
+        message = f"the output of {task} has {size:,} bytes, more than {MOST_BYTES:,}: "
+        raise SerialisationError(message + "write it to a file and return the path")
 
 
 def shared_folder(run: RunId) -> Path:

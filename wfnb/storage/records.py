@@ -16,6 +16,8 @@ Identity = NewType("Identity", str)
 LEASE_SECONDS = 10.0
 LAUNCH_SECONDS = 10.0
 """After this long without a joining worker, a launch is asked for again."""
+ANY_TASK = TaskId("$TASK$")
+"""In a lost worker's record: each task it had claimed."""
 MOST_LOSSES = 3
 """A task whose attempts lose this many workers is poison, and fails."""
 

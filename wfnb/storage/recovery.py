@@ -10,6 +10,7 @@ from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
 from wfnb.storage.ledger import NEVER, Ledger, name_of
 from wfnb.storage.records import (
+    ANY_TASK,
     LEASE_SECONDS,
     MOST_LOSSES,
     Claim,
@@ -18,9 +19,6 @@ from wfnb.storage.records import (
     Seed,
 )
 from wfnb.storage.transitions import end_attempt, give_up, policy_of
-
-ANY_TASK = "$TASK$"
-"""In a lost worker's record: each task it had claimed."""
 
 
 def beat(run: Ledger, identity: Identity) -> int:

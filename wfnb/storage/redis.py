@@ -15,6 +15,7 @@ from wfnb.storage import keys
 from wfnb.storage.feed import RedisFeed
 from wfnb.storage.launches import RedisLaunches
 from wfnb.storage.records import (
+    ANY_TASK,
     Ask,
     Claim,
     Finished,
@@ -89,7 +90,7 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
         return Reaped(workers=workers, tasks=tasks, launches=launches, next_due_seconds=due)
 
     def abandon(self, run: RunId, identity: Identity, record: ErrorRecord | None) -> Reaped:
-        blamed = record.task if record else ""
+        blamed = "" if record is None else "*" if record.task == ANY_TASK else record.task
         words = json.dumps(asdict(record)) if record else _lost("its worker died")
         workers, tasks, launches = self._call("abandon", run, identity, words, blamed)
         return Reaped(workers=workers, tasks=tasks, launches=launches)
@@ -143,5 +144,5 @@ def _reply(answer: list[Any]) -> Reply:
 
 
 def _lost(message: str) -> str:
-    record = ErrorRecord(task="$TASK$", attempt=0, kind="lost", type="WorkerLost", message=message)
+    record = ErrorRecord(task=ANY_TASK, attempt=0, kind="lost", type="WorkerLost", message=message)
     return json.dumps(asdict(record))
