@@ -29,8 +29,7 @@ from wfnb.metrics import Table, tasks_frame
 from wfnb.plan import Plan
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
-from wfnb.storage.graphs import load_graph
-from wfnb.storage.opening import load_plan, opening_of, seed_to_resume
+from wfnb.storage.opening import load_plan, opening_of, seed_to_resume, stored_graph
 from wfnb.storage.outputs import Archive
 from wfnb.timeline import TaskState, Timeline
 
@@ -249,7 +248,12 @@ def start(
     run = RunId(f"{name_of(graph)}-{secrets.token_hex(4)}")
     answer = answer or Answer.read(None, graph)
     backend, store = connection.backend, connection.store
-    about = {"answer": str(answer), "backend": backend.name, "owner": owner}
+    about = {
+        "answer": str(answer),
+        "backend": backend.name,
+        "owner": owner,
+        "key": connection.signer.fingerprint,
+    }
     opening = opening_of(
         plan,
         backend.lanes(plan),
@@ -265,7 +269,7 @@ def start(
 
 def attach(run: RunId, connection: Connection, *, answer: str | None = None) -> Run:
     """Take up a run that somebody started, perhaps this user yesterday."""
-    graph = load_graph(connection.store.graph(run), connection.signer, run).graph
+    graph = stored_graph(connection.store, connection.signer, run).graph
     return Run(run, connection, graph=graph, answer=Answer.read(answer, graph))
 
 

@@ -29,7 +29,8 @@ def connect(
 ) -> Session:
     """Use this store and backend from now on. No store means a private Redis, started for you."""
     is_private = store in (None, "embedded")
-    session = _session_for(backend if is_private else None, slots=workers)
+    is_likely = workers is None or (type(workers) is int and 1 <= workers <= cpus())
+    session = _session_for(backend if is_private and is_likely else None, slots=workers)
     return session.connect(store, backend, workers=workers, resources=resources)
 
 

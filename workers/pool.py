@@ -259,10 +259,10 @@ class Pool:
 
     def _begin_anew(self, store: Store) -> NoReturn:
         say("the template is gone: the pool starts again")
-        self._end(store)
+        self._end(store, why="the process that its worker was forked from died meanwhile")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
-    def _end(self, store: Store) -> None:
+    def _end(self, store: Store, *, why: str = "") -> None:
         """Be seen no more, then stop the workers; what they were doing goes back to its runs."""
         is_there = self._away_since is None  # or else we would wait for it here
         with suppress(StoreError):
@@ -272,7 +272,7 @@ class Pool:
             self._files.forget_wanted()
         reports = list(self._template.reports())
         self._template.close()
-        self._supervisor.end(reports=reports)
+        self._supervisor.end(reports=reports, why=why)
         with suppress(StoreError):
             if is_there:
                 self._supervisor.settle()

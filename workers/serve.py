@@ -24,7 +24,8 @@ from wfnb.script import Role, work
 from wfnb.signing import Signer, load_key
 from wfnb.storage import Joined, Request, RunId, Store, embedded
 from wfnb.storage.address import parse
-from wfnb.storage.graphs import Stored, load_graph
+from wfnb.storage.graphs import Stored
+from wfnb.storage.opening import stored_graph
 from wfnb.storage.outputs import Archive, shared_folder
 from wfnb.storage.records import ANY_TASK
 from wfnb.storage.sources import remember
@@ -119,8 +120,7 @@ class Desk:
     def stored(self, request: Request) -> Stored:
         """The run's graph; that of the run served last is kept."""
         if self._latest is None or self._latest[:2] != (request.run, request.generation):
-            blob = request.graph or self._store.graph(request.run)
-            stored = load_graph(blob, self._signer, request.run)
+            stored = stored_graph(self._store, self._signer, request.run, blob=request.graph)
             forget_classes()
             remember(stored.sources)
             self._latest = (request.run, request.generation, stored)

@@ -15,7 +15,15 @@ from wfnb.storage import Ask, Identity, RunId, Store
 from wfnb.workers.capture import last_words, left_over, size_of
 from wfnb.workers.cell import Cell, CellView
 from wfnb.workers.template import Born, Died
-from wfnb.workers.verdicts import Sentence, how, lost, resident_bytes, timeout_of, too_much
+from wfnb.workers.verdicts import (
+    Sentence,
+    how,
+    lost,
+    resident_bytes,
+    sentence_of,
+    timeout_of,
+    too_much,
+)
 
 STALE_EXIT = 64
 """A worker's own wish to be forked anew: what it has imported is out of date."""
@@ -154,16 +162,22 @@ class Supervisor:
         """Grows with every run that a worker enters."""
         return sum(slot.cell.view().joins for slot in self._slots if slot.pid)
 
-    def end(self, *, reports: Iterable[Born | Died] = ()) -> None:
-        """The pool goes: its workers are dead or about to be, and nobody is to blame."""
+    def end(self, *, reports: Iterable[Born | Died] = (), why: str = "") -> None:
+        """The pool goes: its workers are dead or about to be.
+
+        Nobody is to blame, unless `why` says what none of their tasks may do again and again.
+        """
         for report in reports:
             self.note(report)
-        # A whole service may be told to stop at once: workers that went first died of that.
-        self._losses = [replace(loss, record=None) for loss in self._losses]
+        if not why:
+            # A whole service may be told to stop at once: workers that went first died of that.
+            self._losses = [replace(loss, record=None) for loss in self._losses]
         for slot in self._slots:
             view = slot.cell.view()
             if slot.pid and view.run:
-                self._losses.append(Loss(view, None, _rest(slot, view)))
+                sentence = sentence_of(view, "lost", "WorkerLost", why) if why else None
+                record = _record(slot, view, sentence, 0) if view.task and why else None
+                self._losses.append(Loss(view, record, _rest(slot, view)))
             slot.pid, slot.fork_at = 0, None
 
     def _fork(self, number: int) -> None:

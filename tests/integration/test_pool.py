@@ -334,6 +334,17 @@ def test_a_template_that_dies_is_replaced_with_its_workers(session, redis_server
     assert session.start(double(21)).result(PATIENCE_SECONDS) == 42
 
 
+def test_a_task_that_kills_the_template_fails_and_does_not_do_so_for_ever(session):
+    @task
+    def kill_the_parent():
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(PATIENCE_SECONDS)
+
+    errors = failure_of(session.start(kill_the_parent()))
+    assert {error.kind for error in errors} == {"lost"}
+    assert "forked from" in errors[-1].message or "SIGKILL" in errors[-1].message
+
+
 def test_serve_returns_at_once_and_starts_one_pool(redis_server):
     store = connect_store(redis_server.url)
     backend = ProcessBackend(store, redis_server.url, workers=1)

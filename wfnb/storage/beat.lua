@@ -6,8 +6,11 @@ redis.call('ZADD', k'leases', now + LEASE, ARGV[1])
 if redis.call('TTL', k'meta') > keep / 2 then return generation end
 for _, name in ipairs({ 'meta', 'graph', 'plan', 'state', 'missing', 'values', 'results', 'queues', 'lanes',
     'policies', 'crew', 'workers', 'names', 'joined', 'leases', 'unread', 'held', 'attempts',
-    'joined', 'seats', 'asked', 'delayed', 'failures', 'lost', 'errors', 'events', 'replies', 'last_failed' }) do
+    'constants', 'seats', 'asked', 'delayed', 'failures', 'lost', 'errors', 'events', 'replies', 'last_failed' }) do
   redis.call('EXPIRE', k(name), keep)
+end
+for _, content in ipairs(redis.call('HKEYS', k'constants')) do
+  redis.call('EXPIRE', k('constant:' .. content), keep)
 end
 for _, queue in ipairs(redis.call('HKEYS', k'lanes')) do redis.call('EXPIRE', k('ready:' .. queue), keep) end
 for _, worker in ipairs(redis.call('ZRANGE', k'leases', 0, -1)) do

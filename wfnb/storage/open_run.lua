@@ -21,6 +21,7 @@ redis.call('SET', k'graph', ARGV[2], 'EX', keep)
 redis.call('SET', k'plan', ARGV[3], 'EX', keep)
 for i, content in ipairs(opening.constants) do
   redis.call('SET', k('constant:' .. content), ARGV[4 + i], 'EX', keep)
+  set('constants', content, 1)
 end
 call_in_parts('HSET', k'lanes', opening.lanes)
 call_in_parts('HSET', k'queues', opening.queues)

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from wfnb.errors import SignatureError
 from wfnb.graph import Graph, Options, TaskId
 from wfnb.plan import Placement, Plan
 from wfnb.resources import Resources
 from wfnb.signing import Signer
-from wfnb.storage.graphs import dump_graph
+from wfnb.storage import Runs
+from wfnb.storage.graphs import Stored, dump_graph, load_graph
 from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed, Snapshot
 
 
@@ -79,6 +81,21 @@ def load_plan(blob: bytes, graph: Graph, signer: Signer, run: RunId) -> Plan:
     places = words["placements"] or [0] * len(graph)
     placements = {task: kinds[place] for task, place in zip(graph, places, strict=True)}
     return Plan(graph, placements, words["planner"], tuple(words["notes"]))
+
+
+def stored_graph(store: Runs, signer: Signer, run: RunId, *, blob: bytes = b"") -> Stored:
+    """The graph of a run; `blob`, if it came along. Raises SignatureError naming both keys."""
+    blob = blob or store.graph(run)
+    try:
+        return load_graph(blob, signer, run)
+    except SignatureError as error:
+        theirs = dict(store.runs()).get(run, {}).get("key", "unknown")
+        if theirs == signer.fingerprint:
+            raise
+        raise SignatureError(
+            f"{run} was not written with this key: its own is {theirs}, the one here is "
+            f"{signer.fingerprint}; give every host and process the same key file ($WFNB_KEY_FILE)"
+        ) from error
 
 
 def seed_to_resume(plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]) -> Seed:

@@ -5,7 +5,7 @@
 --   policies hash task -> JSON, queues hash task -> queue if not the default, lanes hash queue ->
 --   "limit pool", crew hash "alive:queue" and "asked:queue" -> count, asked hash serial -> "deadline queue",
 --   workers hash name -> JSON, names hash label -> name, leases zset identity -> deadline in ms,
---   seats hash identity -> queue, last_failed hash identity -> "task attempt",
+--   constants hash content -> 1 of the large values under constant:<content>, seats hash identity -> queue, last_failed hash identity -> "task attempt",
 --   claims:<identity> hash task -> attempt, replies hash identity -> last answer,
 --   ready:<queue> list of "task" or "task<TAB>its inputs", delayed zset task -> due in ms,
 --   values and results hash task -> sealed output or pointer (results: of targets), unread hash
