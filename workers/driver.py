@@ -156,13 +156,16 @@ class Driver:
             size, error = self._keep(at, task, step.attempt, outcome)
         self._bench.end()
         ended_at = time.perf_counter()
+        read_bytes = self._inputs.size_bytes(at)
+        if error is None and not self._own_tasks:
+            self._inputs.were_read(at)
         self._ended[at] = _Ended(
             begun,
             loaded_at - start,
             outcome.call_seconds,
             outcome.cpu_seconds,
             ended_at - called_at,
-            self._inputs.size_bytes(at),
+            read_bytes,
             size,
             error,
         )

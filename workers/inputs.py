@@ -28,6 +28,8 @@ class Inputs:
         self._has_constants = stored.has_constants
         self._memory = memory
         self._came_along: dict[TaskId, bytes] = {}
+        self._left: dict[int, int] = {}
+        """Of outputs that were read here: readers yet to come."""
         self._unreadable: dict[int, Exception] = {}
         self._functions: dict[int, Callable[..., Any]] = {}
         self._constants: dict[str, codec.Encoded] = {}
@@ -69,6 +71,14 @@ class Inputs:
 
     def size_bytes(self, at: int) -> int:
         return sum([self._memory[read].size_bytes for read in self._graph.inputs_at[at]])
+
+    def were_read(self, at: int) -> None:
+        """A task has ended well: what nobody else will read need not stay."""
+        graph = self._graph
+        for read in graph.inputs_at[at]:
+            left = self._left[read] = self._left.get(read, len(graph.readers_at[read])) - 1
+            if not left and not graph.is_target_at[read]:
+                self._memory.forget(read)
 
     def _read(self, at: int) -> None:
         task = self._graph.ids[at]
