@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 
@@ -98,6 +99,10 @@ def check(store, signer, run, workload):
     assert workload.calls() == dict.fromkeys(FLOW.inputs, 1) | {"b": 2}
 
 
+LEAST_LOST = {"join", "complete", "fail", "LPOP", "SET"}
+MOST_RUNS = 200
+
+
 @both_redis
 def test_any_one_reply_to_a_worker_may_get_lost(redis_server, tmp_path):
     workload = Workload(FLOW, SIZES, tmp_path / "calls")
@@ -105,9 +110,9 @@ def test_any_one_reply_to_a_worker_may_get_lost(redis_server, tmp_path):
     direct = connect_store(redis_server.url)
     lost = Counter()
     number = 0
-    while True:
+    for serial in itertools.count(1):
         number += 1
-        run = RunId(f"run-{number}")
+        run = RunId(f"run-{serial}")
         workload.open(direct, signer, run)
         with PickyProxy(redis_server.socket_path) as proxy:
             store = connect_store(proxy.url)
@@ -121,11 +126,13 @@ def test_any_one_reply_to_a_worker_may_get_lost(redis_server, tmp_path):
         direct.drop(run)
         while direct.take_request([POOL], block_seconds=0):
             pass
-        if not has_lost:
+        if not has_lost and (set(lost) >= LEAST_LOST or serial >= MOST_RUNS):
             break
+        # Which call has which number depends on the run's speed: once more, then, from the first.
+        number = number if has_lost else 0
     print(f"\n{sum(lost.values())} replies lost: {dict(lost)}")  # noqa: T201
-    assert {"join", "complete", "fail", "LPOP", "SET"} <= set(lost)
     direct.close()
+    assert set(lost) >= LEAST_LOST
 
 
 @task
