@@ -13,9 +13,12 @@ EventId = NewType("EventId", str)
 START = EventId("0-0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sample:
-    """What one attempt took. Instants are the worker's clock, only shown; durations are its own."""
+    """What one attempt took. Instants are the worker's clock, only shown; durations are its own.
+
+    Not frozen: one is made for every task, and what saving took is known last.
+    """
 
     start_seconds: float
     load_seconds: float = 0.0

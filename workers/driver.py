@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol
 
@@ -50,31 +50,6 @@ class Bench(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Ended:
-    """How a call went, until it is reported."""
-
-    start_seconds: float
-    load_seconds: float = 0.0
-    call_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    save_seconds: float = 0.0
-    input_bytes: int = 0
-    output_bytes: int = 0
-    error: ErrorRecord | None = None
-
-    def sample(self) -> Sample:
-        return Sample(
-            self.start_seconds,
-            self.load_seconds,
-            self.call_seconds,
-            self.cpu_seconds,
-            self.save_seconds,
-            self.input_bytes,
-            self.output_bytes,
-        )
-
-
 class Driver:
     """One worker in one run, from its joining to its leaving."""
 
@@ -91,7 +66,10 @@ class Driver:
         self._nonces = count()
         self._memory = Memory()
         self._inputs = Inputs(store, archive, stored, self._memory)
-        self._ended: dict[int, _Ended] = {}
+        self._samples: dict[int, Sample] = {}
+        """Of calls that ended well, until they are reported."""
+        self._errors: dict[int, ErrorRecord] = {}
+        """Of those that did not."""
         self._own_tasks = 0
         self._do: dict[type, Callable[[Any], Any]] = {
             Take: self._take,
@@ -147,7 +125,7 @@ class Driver:
             call = self._inputs.function(at)
             args, kwargs = self._inputs.arguments(at)
         except Unusable as refused:
-            return self._not_called(step, refused, begun)
+            return self._not_called(step, refused)
         loaded_at = time.perf_counter()
         outcome = self._bench.call(call, args, kwargs, Attempt(self._run, task, step.attempt))
         called_at = time.perf_counter()
@@ -157,9 +135,12 @@ class Driver:
         self._bench.end()
         ended_at = time.perf_counter()
         read_bytes = self._inputs.size_bytes(at)
-        if error is None and not self._own_tasks:
+        if error is not None:
+            self._errors[at] = error
+            return Called(is_ok=False, seconds=ended_at - start)
+        if not self._own_tasks:
             self._inputs.were_read(at)
-        self._ended[at] = _Ended(
+        self._samples[at] = Sample(
             begun,
             loaded_at - start,
             outcome.call_seconds,
@@ -167,9 +148,8 @@ class Driver:
             ended_at - called_at,
             read_bytes,
             size,
-            error,
         )
-        return Called(error is None, ended_at - start, size)
+        return Called(is_ok=True, seconds=ended_at - start, output_bytes=size)
 
     def _keep(
         self, at: int, task: TaskId, attempt: int, outcome: Outcome
@@ -183,12 +163,12 @@ class Driver:
         self._memory.keep(at, encoded, is_elsewhere=False)
         return encoded.size_bytes, None
 
-    def _not_called(self, step: Call, error: Exception, begun: float) -> Called:
+    def _not_called(self, step: Call, error: Exception) -> Called:
         self._bench.end()
         kind = "raised" if isinstance(error, CallError) else "input"
         kind = "not-serialisable" if isinstance(error, SerialisationError) else kind
         record = _record(self._graph.ids[step.at], step.attempt, kind, error)
-        self._ended[step.at] = _Ended(begun, error=record)
+        self._errors[step.at] = record
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
@@ -204,7 +184,7 @@ class Driver:
                 record.task, record.attempt, encoded, is_target=record.is_target
             )
             self._memory.saved(at)
-            self._ended[at].save_seconds += time.perf_counter() - start
+            self._samples[at].save_seconds += time.perf_counter() - start
             if record.result[:1] == b"{" and not record.is_target:
                 counted.add(at)
             else:
@@ -215,8 +195,7 @@ class Driver:
         positions = [graph.position[record.task] for record in step.finished]
         here = set(positions)
         for at, record in zip(positions, step.finished, strict=True):
-            ended = self._ended.pop(at)
-            sample = ended.sample()
+            sample = self._samples.pop(at)
             record.note = done_note(record.task, record.attempt, sample, held=record.held)
             if counted:
                 record.reads = [
@@ -239,8 +218,7 @@ class Driver:
 
     def _fail(self, step: Fail) -> None:
         at = self._graph.position[step.claim.task]
-        error = self._ended.pop(at).error
-        assert error is not None
+        error = self._errors.pop(at)
         record = replace(
             error,
             attempt=step.claim.attempt,
