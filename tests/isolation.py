@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 HOMES = {
+    "XDG_CACHE_HOME": "cache",
     "XDG_STATE_HOME": "state",
     "XDG_CONFIG_HOME": "config",
     "XDG_RUNTIME_DIR": "run",

@@ -20,7 +20,8 @@ from tests.stoppable import Flow, announced
 from tests.waiting import wait_until
 from wfnb import task
 from wfnb.events import START, TaskDone, read_entry
-from wfnb.graph import Graph, TaskId, freeze
+from wfnb.freezing import freeze
+from wfnb.graph import Graph, TaskId
 from wfnb.plan import Placement, Plan
 from wfnb.runner import Run
 from wfnb.script import Step
@@ -28,8 +29,9 @@ from wfnb.session import Session
 from wfnb.signing import Signer, load_key
 from wfnb.storage import Lane, Request, RunId, Store
 from wfnb.storage.opening import opening_of
-from wfnb.storage.outputs import Archive
+from wfnb.storage.outputs import Archive, shared_folder
 from wfnb.storage.stores import connect_store
+from wfnb.tasks import NamedTask
 from wfnb.workers import serve
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import Cell, make_cells
@@ -56,8 +58,34 @@ def make(log: str, name: str, size: int, fails: int, *inputs: bytes) -> bytes:
     return seed.to_bytes(4, "little") * (size // 4)
 
 
+class Planned:
+    """A graph that is opened as a run, any worker for each of its tasks."""
+
+    log: Path
+
+    def graph(self) -> Graph:
+        raise NotImplementedError
+
+    def plan(self) -> Plan:
+        graph = self.graph()
+        return Plan(graph, dict.fromkeys(graph, Placement()))
+
+    def open(self, store: Store, signer: Signer, run: RunId) -> None:
+        plan = self.plan()
+        lanes = {
+            queue: Lane(limit=1 if queue.startswith("@") else 2, pool=POOL)
+            for queue in dict.fromkeys(plan.queue_at)
+        }
+        opening = opening_of(plan, lanes, run=run, signer=signer, about={}, keep_seconds=1000)
+        self.log.write_text("")
+        store.open_run(opening)
+
+    def calls(self) -> Counter[str]:
+        return Counter(self.log.read_text().split())
+
+
 @dataclass
-class Workload:
+class Workload(Planned):
     """A flow as a plan of real tasks."""
 
     flow: Flow
@@ -75,9 +103,10 @@ class Workload:
             )(make)
             inputs = [made[read] for read in self.flow.reads(name)]
             fails = self.flow.fails.get(name, 0)
-            made[name] = function(str(self.log), name, self.size(name), fails, *inputs)
-        names = {found.serial: name for name, found in made.items()}
-        return freeze([made[name] for name in self.flow.all_targets], names)
+            found = function(str(self.log), name, self.size(name), fails, *inputs)
+            words = (found.serial, found.function, found.arguments, found.inputs)
+            made[name] = NamedTask(*words, name=name)
+        return freeze([made[name] for name in self.flow.all_targets])
 
     def size(self, name: str) -> int:
         return self.sizes.get(name, 400)
@@ -90,25 +119,12 @@ class Workload:
         }
         return Plan(graph, placements)
 
-    def open(self, store: Store, signer: Signer, run: RunId) -> None:
-        plan = self.plan()
-        lanes = {
-            queue: Lane(limit=1 if queue.startswith("@") else 2, pool=POOL)
-            for queue in dict.fromkeys(plan.queue_at)
-        }
-        opening = opening_of(plan, lanes, run=run, signer=signer, about={}, keep_seconds=1000)
-        self.log.write_text("")
-        store.open_run(opening)
-
     def evaluated(self) -> dict[str, bytes]:
         values: dict[str, bytes] = {}
         for name in self.flow.inputs:
             inputs = [values[read] for read in self.flow.reads(name)]
             values[name] = value_of(name, self.size(name), inputs)
         return values
-
-    def calls(self) -> Counter[str]:
-        return Counter(self.log.read_text().split())
 
 
 def processes_of(key: str) -> list[psutil.Process]:
@@ -214,9 +230,12 @@ class Field:
     def value(self, run: RunId, name: str) -> bytes:
         (result,) = self.store.results(run, [TaskId(name)])
         assert result is not None, f"{name} has no result"
-        found = Archive(self.store, self.signer, run).value(TaskId(name), result)
+        found = self.archive(run).value(TaskId(name), result)
         assert isinstance(found, bytes)
         return found
+
+    def archive(self, run: RunId) -> Archive:
+        return Archive(self.store, self.signer, run, shared_folder(run))
 
     def completions(self, run: RunId) -> Counter[tuple[str, int]]:
         entries = self.store.events(run, START)

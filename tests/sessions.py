@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wfnb.session import Choices, Session
+from wfnb.choices import Choices
+from wfnb.session import Session
 
 PATIENCE_SECONDS = 30.0
 

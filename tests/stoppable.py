@@ -18,6 +18,7 @@ from zlib import crc32
 from wfnb.errors import ErrorRecord
 from wfnb.events import START, Sample, TaskDone, done_note, read_entry
 from wfnb.graph import Function, Graph, Options, TaskId
+from wfnb.role import Role
 from wfnb.script import (
     Call,
     Called,
@@ -25,7 +26,6 @@ from wfnb.script import (
     Fail,
     Load,
     Release,
-    Role,
     Save,
     Script,
     Step,
@@ -382,7 +382,9 @@ class Worker:
         here = {graph.position[record.task] for record in step.finished}
         for record in step.finished:
             at = graph.position[record.task]
-            record.note = done_note(record.task, record.attempt, Sample(1.0), held=record.held)
+            record.note = done_note(
+                record.task, record.attempt, Sample(1.0), how="held" if record.held else "done"
+            )
             record.reads = [
                 graph.ids[i]
                 for i in graph.inputs_at[at]

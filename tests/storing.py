@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from wfnb.events import START, Event, Sample, done_note, read_entry
 from wfnb.storage import (
     Ask,
     Claim,
+    Expansion,
     Finished,
     Joined,
     Lane,
@@ -31,6 +32,7 @@ from wfnb.storage import (
 from wfnb.storage.memory import MemoryStore
 from wfnb.storage.redis import RedisStore
 
+DONE = frozenset({"done", "expanded", "skipped", "reused"})
 RUN = RunId("r")
 QUEUE, POOL = "1cpu", "pool"
 _serials = itertools.count()
@@ -191,26 +193,78 @@ class Shape:
 
     inputs: Mapping[str, Sequence[str]]
     queues: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Task that splits -> its maps, each following the one before; all of them are in `inputs`."""
+
+    @classmethod
+    def of_maps(cls, *maps: str, queues: Mapping[str, str] | None = None) -> Shape:
+        """One group of maps, and "end", which reads the last."""
+        splitter = f"{maps[0]}.items"
+        inputs = {splitter: [], **{name: [splitter] for name in maps}, "end": [maps[-1]]}
+        return cls(inputs, queues or {}, {splitter: maps})
 
     def queue_of(self, task: str) -> str:
-        return self.queues.get(task, QUEUE)
+        return self.queues.get(map_of(task), QUEUE)
 
     def readers(self, task: str) -> list[str]:
-        return [reader for reader, inputs in self.inputs.items() if task in inputs]
+        if task == map_of(task):
+            return [reader for reader, inputs in self.inputs.items() if task in inputs]
+        of = map_of(task)
+        (group,) = [maps for maps in self.maps.values() if of in maps]
+        following = group[group.index(of) + 1 :][:1]
+        return [*(f"{name}{task.removeprefix(of)}" for name in following), of]
 
-    def seed(self, states: Mapping[str, str] | None = None) -> Seed:
-        """From scratch, or to go on with what is done."""
-        done = {task for task, state in (states or {}).items() if state == "done"}
-        left = {t: [i for i in ins if i not in done] for t, ins in self.inputs.items()}
+    def reads(self, task: str, expansions: Mapping[str, int] | None = None) -> list[str]:
+        """What must be done before. The first map's items read their elements only."""
+        of = map_of(task)
+        splitter, group = next(((s, m) for s, m in self.maps.items() if of in m), ("", []))
+        if not splitter or (task == of and splitter not in (expansions or {})):
+            return list(self.inputs[task])
+        if task == of:
+            return [f"{of}[{i}]" for i in range((expansions or {})[splitter])]
+        before = group[: group.index(of)][-1:]
+        return [f"{name}{task.removeprefix(of)}" for name in before]
+
+    def tasks(self, expansions: Mapping[str, int]) -> list[str]:
+        """With the items that there are."""
+        items = [
+            f"{name}[{i}]"
+            for splitter, count in expansions.items()
+            for name in self.maps[splitter]
+            for i in range(count)
+        ]
+        return [*self.inputs, *items]
+
+    def seed(
+        self,
+        states: Mapping[str, str] | None = None,
+        expansions: Mapping[str, int] | None = None,
+        *,
+        reused: Mapping[str, bytes] | None = None,
+    ) -> Seed:
+        """From scratch, or to go on with what is done; items of maps that fold again are not."""
+        known = expansions or {}
+        kept = {task for task, count in known.items() if states and states.get(task) == "expanded"}
+        there = self.tasks({task: count for task, count in known.items() if task in kept})
+        done = {t for t, state in (states or {}).items() if state in DONE and t in there}
+        reused = {task: result for task, result in (reused or {}).items() if task not in done}
+        open_ = {t: known[t] for t in kept}
+        left = {
+            task: [i for i in self.reads(task, open_) if i not in done and i not in reused]
+            for task in there
+            if task not in done and task not in reused
+        }
         ready: dict[str, list[str]] = {}
         for task, missing in left.items():
-            if task not in done and not missing:
+            if not missing:
                 ready.setdefault(self.queue_of(task), []).append(task)
         return Seed(
             ready=ready,
-            missing={t: len(m) for t, m in left.items() if len(m) > 1 and t not in done},
+            missing={t: len(m) for t, m in left.items() if len(m) > 1},
             forget=[task for task in states or () if task not in done],
-            done=len(done),
+            done=len(done) + len(reused),
+            tasks=len(there) if known else None,
+            reused=reused,
         )
 
     def opening(
@@ -219,6 +273,7 @@ class Shape:
         limit: int = 8,
         policies: Mapping[str, Policy] | None = None,
         run: RunId = RUN,
+        reused: Mapping[str, bytes] | None = None,
         **about: Any,
     ) -> Opening:
         queues = {QUEUE, *self.queues.values()}
@@ -231,7 +286,7 @@ class Shape:
         }
         return Opening(
             run=run,
-            seed=self.seed(),
+            seed=self.seed(reused=reused),
             queue=QUEUE,
             queues=self.queues,
             lanes={
@@ -283,6 +338,9 @@ class Worker:
     def complete(self, *finished: Finished, **words: Any) -> Reply:
         return self._took(self.store.complete(self.run, finished, self.ask(**words)))
 
+    def expand(self, splitter: Finished, expansion: Expansion, **words: Any) -> Reply:
+        return self._took(self.store.expand(self.run, splitter, expansion, self.ask(**words)))
+
     def fail(self, task: str, attempt: int = 1, **words: Any) -> bool:
         record = error(task, attempt, **words)
         return self.store.fail(self.run, self.ask(), record)
@@ -292,9 +350,23 @@ def finished(shape: Shape, task: str, attempt: int = 1, **words: Any) -> Finishe
     about: dict[str, Any] = {
         "readers": shape.readers(task),
         "result": f"output of {task}".encode(),
-        "note": done_note(task, attempt, Sample(1.0), held=words.get("held", False)),
+        "note": done_note(task, attempt, Sample(1.0), how=how(**words)),
     }
     return Finished(task=task, attempt=attempt, **(about | words))
+
+
+def how(*, held: bool = False, is_skipped: bool = False, **_: Any) -> str:
+    return "held" if held else "skipped" if is_skipped else "done"
+
+
+def expansion(shape: Shape, splitter: str, count: int, **words: Any) -> Expansion:
+    elements = [f"element {i}".encode() for i in range(count)]
+    about: dict[str, Any] = {"maps": shape.maps[splitter], "elements": elements}
+    return Expansion(count=count, **(about | words))
+
+
+def map_of(task: str) -> str:
+    return task.partition("[")[0]
 
 
 def error(task: str, attempt: int = 1, **words: Any) -> ErrorRecord:
@@ -322,16 +394,18 @@ def launches_asked(store: Store) -> list[str]:
     return queues
 
 
-def run_to_end(store: Store, shape: Shape, workers: Iterable[Worker] = ()) -> str:
-    """Whatever is left is worked off."""
-    attempts = dict.fromkeys(shape.inputs, 1)
-    for worker in [*workers]:
-        attempts |= {claim.task: claim.attempt for claim in worker.mine}
+def run_to_end(store: Store, shape: Shape, *, count: int = 3) -> str:
+    """Whatever is left is worked off; what is still to split makes `count` items of each map."""
     while store.snapshot(RUN).status == "running":
         store.reap(RUN)
         worker = Worker.at(store)
-        reply = worker.claim(want=4)
-        while reply.claims:
-            items = [finished(shape, c.task, c.attempt) for c in reply.claims]
-            reply = worker.complete(*items, want=4)
+        claims = [*worker.claim(want=4).claims]
+        while claims:
+            items = [finished(shape, c.task, c.attempt) for c in claims]
+            splits = [item for item in items if item.task in shape.maps]
+            reply = worker.complete(*[item for item in items if item not in splits], want=4)
+            claims = [*reply.claims]
+            for item in splits:
+                made = worker.expand(item, expansion(shape, item.task, count), want=4)
+                claims += made.claims
     return store.snapshot(RUN).status

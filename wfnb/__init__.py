@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from wfnb.declared import power
     from wfnb.errors import (
         BackendError,
         CallError,
+        CellError,
         ErrorRecord,
+        ExportError,
+        FormatError,
         GraphError,
         OptionError,
         PlanError,
+        RequirementsError,
         RunCancelledError,
         RunNotFoundError,
         RunTimeoutError,
@@ -25,40 +30,51 @@ if TYPE_CHECKING:
         TaskError,
         WfnbError,
     )
+    from wfnb.exports.replay import load
     from wfnb.graph import Graph, Task
     from wfnb.language import current_attempt, task
+    from wfnb.maps import SKIP
     from wfnb.plan import Placement, Plan
     from wfnb.resources import Resources
     from wfnb.runner import Run
     from wfnb.session import Session
-    from wfnb.shortcuts import attach, connect, plan, run, runs, show, start
+    from wfnb.shortcuts import attach, connect, export, plan, run, runs, show, start
 
 _HOMES = {
     "wfnb.errors": (
-        "BackendError CallError ErrorRecord GraphError OptionError PlanError RunCancelledError "
-        "RunNotFoundError RunTimeoutError SerialisationError SignatureError StoreError "
-        "StoreFullError TaskError WfnbError"
+        "BackendError CallError CellError ErrorRecord ExportError FormatError GraphError "
+        "OptionError PlanError RequirementsError RunCancelledError RunNotFoundError "
+        "RunTimeoutError SerialisationError SignatureError StoreError StoreFullError TaskError "
+        "WfnbError"
     ),
+    "wfnb.declared": "power",
     "wfnb.graph": "Graph Task",
     "wfnb.language": "current_attempt task",
+    "wfnb.maps": "SKIP",
     "wfnb.plan": "Placement Plan",
     "wfnb.resources": "Resources",
     "wfnb.runner": "Run",
     "wfnb.session": "Session",
-    "wfnb.shortcuts": "attach connect plan run runs show start",
+    "wfnb.exports.replay": "load",
+    "wfnb.shortcuts": "attach connect export plan run runs show start",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "SKIP",
     "BackendError",
     "CallError",
+    "CellError",
     "ErrorRecord",
+    "ExportError",
+    "FormatError",
     "Graph",
     "GraphError",
     "OptionError",
     "Placement",
     "Plan",
     "PlanError",
+    "RequirementsError",
     "Resources",
     "Run",
     "RunCancelledError",
@@ -75,7 +91,10 @@ __all__ = [
     "attach",
     "connect",
     "current_attempt",
+    "export",
+    "load",
     "plan",
+    "power",
     "run",
     "runs",
     "show",

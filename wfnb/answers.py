@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wfnb.errors import GraphError
-from wfnb.graph import Graph, Task, TaskId
+from wfnb.graph import Graph, PartOf, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,26 @@ class Answer:
 
     form: str
     """value, tuple or list."""
-    positions: tuple[int, ...] = ()
-    """Of the values among the graph's targets, when a task was asked for twice; else empty."""
+    wanted: tuple[tuple[int, str], ...] = ()
+    """Of each value its position among the graph's targets, and the name of the part that is
+    wanted of it; empty if every target is wanted whole, and once."""
 
     def __str__(self) -> str:
-        return " ".join([self.form, *map(str, self.positions)])
+        return " ".join([self.form, *(f"{at}:{part}" for at, part in self.wanted)])
 
     @classmethod
     def read(cls, text: str | None, graph: Graph) -> Answer:
         if not text:
             return cls("value" if len(graph.targets) == 1 else "tuple")
-        form, *positions = text.split()
-        return cls(form, tuple(map(int, positions)))
+        form, *wanted = text.split()
+        pairs = (word.partition(":") for word in wanted)
+        return cls(form, tuple((int(at), part) for at, _, part in pairs))
 
     def shaped(self, values: Sequence[Any]) -> Any:
         """The values of the graph's targets, in order, as they were asked for."""
-        wanted = [values[at] for at in self.positions] if self.positions else list(values)
+        wanted = list(values)
+        if self.wanted:
+            wanted = [values[at][part] if part else values[at] for at, part in self.wanted]
         if self.form == "value":
             return wanted[0]
         return tuple(wanted) if self.form == "tuple" else wanted
@@ -45,16 +49,19 @@ def asked(targets: Sequence[Any]) -> tuple[tuple[Task, ...], Answer]:
         targets = targets[0]
     if not targets:
         raise GraphError("nothing to run: give a task, as in wfnb.run(merge(parts))")
-    tasks = tuple(_task(target) for target in targets)
-    once = {task.serial: at for at, task in enumerate(dict.fromkeys(tasks))}
-    if len(once) == len(tasks):
+    pairs = [_task_and_part(target) for target in targets]
+    once = {task.serial: (at, task) for at, task in enumerate(dict.fromkeys(t for t, _ in pairs))}
+    tasks = tuple(task for _, task in once.values())
+    if len(tasks) == len(pairs) and not any(part for _, part in pairs):
         return tasks, Answer(form)
-    return tuple(dict.fromkeys(tasks)), Answer(form, tuple(once[t.serial] for t in tasks))
+    return tasks, Answer(form, tuple((once[task.serial][0], part) for task, part in pairs))
 
 
-def _task(target: Any) -> Task:
+def _task_and_part(target: Any) -> tuple[Task, str]:
+    if isinstance(target, PartOf):
+        return target.task, target.name
     if isinstance(target, Task):
-        return target
+        return target, ""
     kind = type(target).__name__
     remedy = "call a @task function to make one"
     if kind == "TaskFunction":

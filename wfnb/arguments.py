@@ -6,7 +6,7 @@ ids are given, and equal calls share one template.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -35,6 +35,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Stands for one of several things that the task's input at this position returns."""
+
+    position: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutputOf:
     """Stands, among the arguments of a call with a name, for what the task of this id returns."""
 
@@ -55,7 +63,8 @@ class Constant:
     content: str
 
 
-_FROZEN: frozenset[type] = ATOMS | {Output, Constant}
+HOLES: frozenset[type] = frozenset({Output, Part})
+_FROZEN: frozenset[type] = ATOMS | HOLES | {Constant}
 _known_outputs: dict[int, Output] = {}
 
 
@@ -79,6 +88,8 @@ def fill(
         kind = type(part)
         if kind is Output:
             return outputs[part.position]
+        if kind is Part:
+            return outputs[part.position][part.name]
         return constants[part.content] if kind is Constant else part
 
     walk: Replacement | None = None
@@ -123,18 +134,27 @@ def is_frozen(arguments: Arguments) -> bool:
 
 
 class Capture:
-    """The arguments of one call being written down, with a hole for every instance of `kind`."""
+    """The arguments of one call being written down, with a hole for all that `holes` knows."""
 
-    __slots__ = ("_kind", "_walk", "inputs")
+    __slots__ = ("_holes", "_walk", "inputs")
 
-    def __init__(self, kind: type) -> None:
-        self.inputs: dict[Any, Output] = {}
-        self._kind = kind
+    def __init__(
+        self,
+        holes: Mapping[type, Callable[[Any], tuple[Any, str | None]]],
+        *,
+        after: int = 0,
+    ) -> None:
+        """`holes`: type -> which input an instance stands for, and which part of it, if not all.
+
+        Inputs are numbered from `after` on.
+        """
+        self.inputs: dict[Any, Output] = {object(): output_at(at) for at in range(after)}
+        self._holes = holes
         self._walk: Replacement | None = None
 
     def of(self, value: Any) -> Any:
         """Nested if a hole is inside. Lists, dicts and sets of up to 1024 elements are copied."""
-        if type(value) is self._kind:
+        if type(value) in self._holes:
             return self._hole(value)
         if self._walk is None:
             self._walk = Replacement(self._change, copies=True)
@@ -146,13 +166,14 @@ class Capture:
         return Nested(captured) if is_nested else captured
 
     def _change(self, part: Any) -> Any:
-        return self._hole(part) if type(part) is self._kind else part
+        return self._hole(part) if type(part) in self._holes else part
 
-    def _hole(self, part: Any) -> Output:
-        hole = self.inputs.get(part)
+    def _hole(self, part: Any) -> Output | Part:
+        source, name = self._holes[type(part)](part)
+        hole = self.inputs.get(source)
         if hole is None:
-            hole = self.inputs[part] = output_at(len(self.inputs))
-        return hole
+            hole = self.inputs[source] = output_at(len(self.inputs))
+        return hole if name is None else Part(hole.position, name)
 
     def _too_deep(self, value: Any) -> Any:
         """A constant may be; a task that lies below is found when the graph is written."""
@@ -168,7 +189,7 @@ def holds_outputs(value: Any) -> bool:
 
     def note(part: Any) -> Any:
         nonlocal found
-        found = found or type(part) is Output
+        found = found or type(part) in HOLES
         return part
 
     replace_deep(value, note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from wfnb.plan import Plan
@@ -21,10 +21,11 @@ class Backend(Protocol):
         """
         ...
 
-    def serve(self) -> None:
+    def serve(self, environments: Sequence[str] = ("",)) -> None:
         """See that launch requests are being met: start a pool if none is alive. Cheap when one is.
 
-        Raises BackendError with the reason if none can be started.
+        `environments` are a plan's: each has workers of its own, "" are those of the kernel's
+        packages. Raises BackendError with the reason if none can be started.
         """
         ...
 

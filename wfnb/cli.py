@@ -15,10 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wfnb import demo
+from wfnb.cabinet import tidy
+from wfnb.choices import Choices
 from wfnb.doctor import examine
 from wfnb.errors import WfnbError
 from wfnb.listing import table
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.storage import RunId
 from wfnb.storage.outputs import drop_shared_folder, shared_folder
 from wfnb.terminal import Progress, Terminal, waited
@@ -54,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     demonstrate.add_argument("--no-notebook", action="store_true", help="leave out the HTML page")
     _command(commands, "doctor", _doctor, "try what works here; exit code 1 if something fails")
     _command(commands, "runs", _runs, "list the runs that the store knows")
-    tidy = _command(commands, "gc", _gc, "drop old runs and what dead ones left in memory")
-    tidy.add_argument("--keep-days", type=float, default=7.0, help="age of runs to keep (7)")
+    collect = _command(commands, "gc", _gc, "drop old runs and what nobody uses any more")
+    collect.add_argument("--keep-days", type=float, default=7.0, help="age of runs to keep (7)")
     pool = _command(commands, "pool", _pool, "list or stop the pools of workers")
     pool.add_argument("verb", choices=("list", "stop"))
     commands.add_parser("worker", help="be one worker, in this terminal, for a store elsewhere")
@@ -122,6 +124,11 @@ def _gc(session: Session, asked: argparse.Namespace) -> int:
     for name in _forgotten_folders(known):
         drop_shared_folder(RunId(name))
         print(f"dropped shared memory of {name}")
+    for environment in tidy():
+        size = f"{environment.size_bytes / 1e6:,.0f} MB"
+        print(
+            f"dropped environment {environment.name}, {size}: {', '.join(environment.requirements)}"
+        )
     print(f"{len(old)} of {len(runs)} runs dropped: older than {asked.keep_days:g} days")
     return 0
 
@@ -140,7 +147,7 @@ def _pool(session: Session, asked: argparse.Namespace) -> int:
     if not pools:
         print("no pool is alive")
     if pools and asked.verb == "list":
-        headings = ("host", "pid", "slots")
+        headings = ("host", "pid", "slots", "environment")
         rows = [(name, *(about.get(key, "") for key in headings)) for name, about in pools.items()]
         print(table(("pool", *headings), rows))
         return 0

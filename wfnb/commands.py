@@ -6,24 +6,28 @@ import argparse
 import shlex
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from wfnb.graph import Task
+from wfnb.choices import BACKENDS
+from wfnb.graph import PartOf, Task
 from wfnb.planners import PLANNERS
 from wfnb.runner import Run
-from wfnb.session import BACKENDS, Session
+from wfnb.session import Session
 
 HELP = """\
 %wf connect [STORE]     use this Redis (none: a private one), this --backend, so many --workers
+%%task [NAME]           make the cell below it a task; %%task? tells its options
 %wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
-%wf run [NAME ...]      run these tasks, or all, and wait; --into VARIABLE keeps the values
+%wf run [NAME ...]      run these cells or tasks, or all, and wait; --fresh computes all anew
 %wf errors [RUN]        what failed in the last run, or in this one
 %wf log TASK            what a task of the last run printed
 %wf runs                the runs that the store knows
 %wf attach RUN          come back to a run, by its id
 %wf cancel [RUN]        stop the last run, or this one
 %wf resume [RUN]        run what is missing of the last run, or of this one
-%wf drop NAME           leave this name out when all are shown or run
+%wf drop NAME           forget a cell's task, or leave a name out when all are shown or run
+%wf reuse               what is kept of earlier runs to be taken again; --clear forgets it
+%wf export FILE [NAME]  write a script (.py), a picture (.svg), .mmd or .json
 %wf doctor              what works here, and remedies
 %wf COMMAND --help      more about one of them
 """
@@ -36,8 +40,12 @@ class UsageFault(Exception):  # noqa: N818  it never leaves the magics
 class Parser(argparse.ArgumentParser):
     """Complains by exception, where argparse would end the process."""
 
+    def __init__(self, *, refers_to: str = "%wf alone lists the commands", **options: Any) -> None:
+        super().__init__(**options)
+        self._refers_to = refers_to
+
     def error(self, message: str) -> NoReturn:
-        raise UsageFault(f"{message}; %wf alone lists the commands")
+        raise UsageFault(f"{message}; {self._refers_to}")
 
 
 def parser() -> Parser:
@@ -49,16 +57,7 @@ def parser() -> Parser:
     connect.add_argument("--workers", type=int, help="at most so many work on a run at once")
     show = commands.add_parser("show", description="Draw a task, graph, plan, run or the draft.")
     show.add_argument("name", nargs="?", help="a variable, or any expression without spaces")
-    run = commands.add_parser("run", description="Plan, run and wait; press stop to wait no more.")
-    run.add_argument(
-        "names",
-        nargs="*",
-        help="variables that hold tasks; none: the draft, all that your cells have named",
-    )
-    run.add_argument("--timeout", type=float, help="wait at most so many seconds; the run goes on")
-    run.add_argument("--backend", choices=sorted(BACKENDS))
-    run.add_argument("--planner", choices=sorted(PLANNERS))
-    run.add_argument("--into", metavar="VARIABLE", help="put the values there")
+    _add_run(commands)
     for name, text in _OF_A_RUN.items():
         commands.add_parser(name, description=text).add_argument("run", nargs="?")
     commands.add_parser("attach", description="Come back to a run.").add_argument("run")
@@ -66,11 +65,36 @@ def parser() -> Parser:
     log.add_argument("task")
     log.add_argument("--run", help="of this run instead of the last")
     log.add_argument("--attempt", type=int, help="of this attempt instead of the last")
-    drop = commands.add_parser("drop", description="Forget a name of the draft.")
+    drop = commands.add_parser("drop", description="Forget a cell's task, or a name.")
     drop.add_argument("name")
+    reuse = commands.add_parser("reuse", description="What is kept to be taken again.")
+    reuse.add_argument("--clear", action="store_true", help="forget it")
+    export = commands.add_parser("export", description="Write the workflow to a file.")
+    export.add_argument("file", help="its suffix says what: .py, .svg, .mmd, .json")
+    export.add_argument("names", nargs="*", help="cells or variables; none: the draft")
     commands.add_parser("runs", description="List the runs that the store knows.")
     commands.add_parser("doctor", description="Try what works here.")
     return root
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser("run", description="Plan, run and wait; press stop to wait no more.")
+    run.add_argument(
+        "names",
+        nargs="*",
+        help="cells, or variables that hold tasks; none: all that your cells have made",
+    )
+    run.add_argument("--timeout", type=float, help="wait at most so many seconds; the run goes on")
+    run.add_argument("--backend", choices=sorted(BACKENDS))
+    run.add_argument("--planner", choices=sorted(PLANNERS))
+    run.add_argument("--into", metavar="VARIABLE", help="put the values there")
+    run.add_argument("--fresh", action="store_true", help="take nothing from earlier runs")
+    run.add_argument("--no-bind", action="store_true", help="leave the notebook's variables alone")
+    run.add_argument(
+        "--background",
+        action="store_true",
+        help="wait not; its values are bound when the first cell after its end is run",
+    )
 
 
 _OF_A_RUN = {
@@ -79,11 +103,15 @@ _OF_A_RUN = {
     "resume": "Run what is missing of a run that ended badly.",
 }
 COMMANDS = (
-    "attach cancel connect doctor drop errors log resume run runs show".split()  # noqa: SIM905
+    "attach cancel connect doctor drop errors export log resume reuse run runs show".split()  # noqa: SIM905
 )
 _OPTIONS = {
     "connect": ["--backend", "--workers"],
-    "run": ["--timeout", "--backend", "--planner", "--into"],
+    "run": [
+        *("--timeout", "--backend", "--planner", "--into"),
+        *("--fresh", "--no-bind", "--background"),
+    ],
+    "reuse": ["--clear"],
     "log": ["--run", "--attempt"],
 }
 
@@ -125,9 +153,10 @@ def _arguments(
         return values[last]()
     if begun.startswith("-"):
         return _OPTIONS.get(command, [])
-    if command in ("show", "run"):
-        kinds = (Task, Run) if command == "show" else (Task,)
-        return [name for name, value in names.items() if isinstance(value, kinds)]
+    if command in ("show", "run", "export"):
+        kinds = (Task, PartOf, Run) if command != "run" else (Task, PartOf)
+        cells = [cell.name for cell in session.draft.cell_tasks]
+        return cells + [name for name, value in names.items() if isinstance(value, kinds)]
     if command == "log":
         return list(session.last.graph.ids) if session.last else []
     if command == "drop":

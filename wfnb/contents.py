@@ -5,29 +5,28 @@ from __future__ import annotations
 import copyreg
 import functools
 import hashlib
-import marshal
 import pickle
-import site
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Protocol
+
+from wfnb.bytecode import atom, code_content
+from wfnb.files import may_be_path
+from wfnb.modules import is_library, is_stale, own_content, own_submodules
 
 DIGEST_BYTES = 16
 ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, type(...)))
 #: Deeper inside a value, only types count: a value must not exhaust the stack.
 MOST_LEVELS = 60
-_LIBRARY_FOLDERS = tuple(
-    f"{Path(folder).resolve()}/"
-    for folder in {
-        *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-    }
+#: Longer contents are written down by their hash.
+_LONG_BYTES = 64 * 1024
+#: Modules whose hashable objects never change.
+_VALUES = frozenset(
+    ["builtins", "datetime", "decimal", "fractions", "numpy", "pathlib", "re", "uuid", "zoneinfo"]
 )
+_CACHED = type(functools.lru_cache(len))
 
 
 class Writer(Protocol):
@@ -42,88 +41,40 @@ class Writer(Protocol):
     def name(self, *names: Any) -> None:
         """Write down names that stand for something."""
 
-    def raw(self, content: bytes) -> None:
-        """Write down bytes behind their length."""
+    def raw(self, content: bytes, of: Iterable[Any] = ()) -> None:
+        """Write down bytes behind their length; `of` are the plain values that they stand for."""
 
+    def module(self, module: str) -> None:
+        """Write down what the module of this name stands for."""
 
-def atom(value: Any) -> bytes:
-    """A plain constant; marshal 2 writes no references, which depend on reference counts."""
-    return marshal.dumps(value, 2)
+    def apart(self, value: Any) -> bytes:
+        """The content of a value by itself, which does not depend on what was written before."""
 
-
-@functools.lru_cache(maxsize=4096)
-def code_content(code: CodeType) -> bytes:
-    """Bytecode, constants, names and arguments; no file, no lines."""
-    arguments = code.co_argcount + code.co_kwonlyargcount
-    parts = [
-        atom(
-            (
-                code.co_code,
-                code.co_exceptiontable,
-                code.co_names,
-                code.co_varnames[:arguments],
-                (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
-                len(code.co_freevars),
-                len(code.co_consts),
-            )
-        )
-    ]
-    # From Python 3.13 on, a class body stores the number of its first line.
-    line = code.co_firstlineno if "__firstlineno__" in code.co_names else None
-    parts += [
-        _constant(constant) for constant in code.co_consts if line is None or constant != line
-    ]
-    return b"".join(parts)
-
-
-def _constant(value: Any) -> bytes:
-    if isinstance(value, CodeType):
-        return b"code" + code_content(value)
-    if isinstance(value, frozenset):
-        return b"set" + atom(len(value)) + b"".join(sorted(_constant(element) for element in value))
-    if isinstance(value, tuple):
-        return b"tuple" + atom(len(value)) + b"".join(_constant(element) for element in value)
-    return atom(value)
-
-
-def is_library(module: Any) -> bool:
-    """Whether the module is installed, not the user's: its names then say enough."""
-    return (
-        isinstance(module, str)
-        and module in sys.modules
-        and _is_installed(module, sys.modules[module])
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_installed(name: str, module: ModuleType) -> bool:
-    top = name.partition(".")[0]
-    if name == "__main__":
-        return False
-    if top in sys.stdlib_module_names or top == "wfnb":
-        return True
-    file = getattr(module, "__file__", None)
-    return file is not None and str(Path(file).resolve()).startswith(_LIBRARY_FOLDERS)
+    def lose(self, value: Any) -> None:
+        """Of this value, what was written is not all."""
 
 
 def add_type(writer: Writer, value: Any) -> None:
     writer.name("type", type(value).__module__, type(value).__qualname__)
+    writer.module(type(value).__module__)
 
 
 def add_library_function(writer: Writer, function: FunctionType) -> None:
     writer.name("function", function.__module__, function.__qualname__)
+    writer.module(function.__module__)
     if function.__module__.partition(".")[0] not in sys.stdlib_module_names:
         writer.raw(code_content(function.__code__))
 
 
 def add_library_class(writer: Writer, cls: type) -> None:
     writer.name("class", cls.__module__, cls.__qualname__)
+    writer.module(cls.__module__)
 
 
 def add_sequence(writer: Writer, value: list[Any] | tuple[Any, ...]) -> None:
     writer.name(type(value).__name__, len(value))
     if ATOMS.issuperset(map(type, value)):
-        writer.raw(atom(value))
+        writer.raw(atom(value), of=value)
     else:
         writer.add_all(value)
 
@@ -131,7 +82,7 @@ def add_sequence(writer: Writer, value: list[Any] | tuple[Any, ...]) -> None:
 def _add_dict(writer: Writer, value: dict[Any, Any]) -> None:
     writer.name("dict", len(value))
     if ATOMS.issuperset(map(type, value)) and ATOMS.issuperset(map(type, value.values())):
-        writer.raw(atom(value))
+        writer.raw(atom(value), of=(*value, *value.values()))
         return
     for key, item in list(value.items()):
         writer.add(key)
@@ -140,17 +91,23 @@ def _add_dict(writer: Writer, value: dict[Any, Any]) -> None:
 
 def _add_set(writer: Writer, value: set[Any] | frozenset[Any]) -> None:
     writer.name(type(value).__name__, len(value))
-    writer.raw(b"".join(sorted(_element(element, 0) for element in value)))
+    writer.raw(b"".join(sorted(_element(writer, element, 0) for element in value)))
 
 
-def _element(value: Any, level: int) -> bytes:
+def _element(writer: Writer, value: Any, level: int) -> bytes:
     """Content of what is in a set, without numbers: those would depend on the set's order."""
     kind = type(value)
-    if kind in ATOMS:
+    if kind in ATOMS and not (kind is str and may_be_path(value)):
         return atom(value)
     if kind in (tuple, frozenset) and level < MOST_LEVELS:
-        parts = [_element(element, level + 1) for element in value]
+        parts = [_element(writer, element, level + 1) for element in value]
         return atom((kind.__name__, parts if kind is tuple else sorted(parts)))
+    return writer.apart(value)
+
+
+def element_by_name(value: Any) -> bytes:
+    """Of an element, what tells it from most others."""
+    kind = type(value)
     if isinstance(value, Enum):
         return atom((kind.__module__, kind.__qualname__, value.name))
     if isinstance(value, FunctionType):
@@ -158,25 +115,56 @@ def _element(value: Any, level: int) -> bytes:
     return atom((kind.__module__, kind.__qualname__, str(getattr(value, "__qualname__", ""))))
 
 
+def is_by_value(value: Any) -> bool:
+    """Whether nobody can change it, or tell it from an equal one."""
+    kind: Any = type(value)
+    if kind.__hash__ is None or kind.__hash__ is object.__hash__:
+        return False
+    if kind.__module__.partition(".")[0] not in _VALUES:
+        return False
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _add_module(writer: Writer, module: ModuleType) -> None:
-    writer.name("module", module.__name__, str(getattr(module, "__version__", "")))
-    file = getattr(module, "__file__", None)
-    if file is not None and not is_library(module.__name__):
-        try:
-            status = Path(file).stat()
-            writer.raw(_file_digest(file, status.st_mtime_ns, status.st_size))
-        except OSError:
-            writer.name("unreadable")
+    name = module.__name__
+    writer.name("module", name, str(getattr(module, "__version__", "")))
+    if is_library(name):
+        writer.module(name)
+        return
+    for one in (name, *own_submodules(module)):
+        content = own_content(one)
+        writer.raw(content or b"")
+        if content is None:
+            writer.lose(module)
+    writer.add_all(_settings(module))
 
 
-@functools.lru_cache(maxsize=1024)
-def _file_digest(file: str, _mtime_ns: int, _size_bytes: int) -> bytes:
-    return hashlib.blake2b(Path(file).read_bytes(), digest_size=DIGEST_BYTES).digest()
+def _settings(module: ModuleType) -> list[Any]:
+    """What may have been set from outside since the module was imported."""
+    found: list[Any] = []
+    for name, value in sorted(vars(module).items()):
+        is_setting = not name.startswith("_") and (type(value) in ATOMS or _is_flat(value))
+        if is_setting or (isinstance(value, FunctionType) and is_stale(value)):
+            found += (name, value)
+    return found
+
+
+def _is_flat(value: Any) -> bool:
+    if type(value) not in (list, tuple, dict) or not ATOMS.issuperset(map(type, value)):
+        return False
+    return not isinstance(value, dict) or ATOMS.issuperset(map(type, value.values()))
 
 
 def _add_builtin(writer: Writer, function: Any) -> None:
     owner = getattr(function, "__self__", None)
-    writer.name("builtin", str(getattr(function, "__module__", "")), function.__qualname__)
+    of = getattr(function, "__objclass__", None)
+    module = str(getattr(function, "__module__", None) or getattr(of, "__module__", ""))
+    writer.name("builtin", module, function.__qualname__)
+    writer.module(module)
     if owner is not None and not isinstance(owner, ModuleType):
         writer.add(owner)
 
@@ -186,9 +174,9 @@ def _add_method(writer: Writer, method: MethodType) -> None:
     writer.add_all((method.__func__, method.__self__))
 
 
-def _add_wrapped(writer: Writer, wrapper: Any) -> None:
-    add_type(writer, wrapper)
-    writer.add(wrapper.__wrapped__)
+def _add_cached(writer: Writer, cached: Any) -> None:
+    add_type(writer, cached)
+    writer.add(cached.__wrapped__)
 
 
 def _add_property(writer: Writer, value: property) -> None:
@@ -212,25 +200,64 @@ def _add_code(writer: Writer, code: CodeType) -> None:
 
 def _add_buffer(writer: Writer, value: Any) -> None:
     writer.name("buffer")
-    writer.raw(bytes(value))
+    content = value.raw() if isinstance(value, pickle.PickleBuffer) else value
+    writer.raw(short(content))
+
+
+def short(content: Any) -> bytes:
+    """The bytes of a buffer if they are few, else their hash."""
+    view = memoryview(content)
+    if view.nbytes <= _LONG_BYTES:
+        return bytes(view)
+    return atom(view.nbytes) + hashlib.blake2b(view, digest_size=DIGEST_BYTES).digest()
+
+
+def _add_array(writer: Writer, value: Any) -> None:
+    """Arrays of the same elements in the same order are the same, wherever these lie."""
+    made_from = value.__reduce_ex__(5)
+    content: Any
+    if len(made_from) == 2:
+        content, dtype, shape, *order = made_from[1]
+        content = content.raw() if isinstance(content, pickle.PickleBuffer) else content
+    else:
+        _, shape, dtype, is_fortran, content = made_from[2]
+        order = ["F" if is_fortran else "C"]
+    writer.add_all(("array", tuple(shape), dtype, tuple(order)))
+    if isinstance(content, list):
+        writer.add(content)
+    else:
+        writer.raw(short(content))
 
 
 def add_object(writer: Writer, value: Any) -> None:
     """Any other value by what pickle would make it from, which holds no addresses."""
-    if callable(value) and hasattr(value, "__wrapped__"):
-        _add_wrapped(writer, value)
+    kind = type(value)
+    if (kind.__module__, kind.__qualname__) == ("numpy", "ndarray"):
+        _add_array(writer, value)
+        return
+    if kind.__module__.partition(".")[0] == "wfnb" and hasattr(value, "__wrapped__"):
+        writer.add(value.__wrapped__)  # a task function: how often it may be tried is not content
         return
     add_type(writer, value)
-    registered = copyreg.dispatch_table.get(type(value))
+    registered = copyreg.dispatch_table.get(kind)
     try:
         made_from = registered(value) if registered else value.__reduce_ex__(5)
     except Exception:  # noqa: BLE001  a user's __reduce__ may raise anything; its type has to do
+        writer.lose(value)
         return
     if isinstance(made_from, str):
-        writer.name(made_from)
+        _add_global(writer, value, made_from)
         return
-    for part in made_from:
-        writer.add(list(part) if isinstance(part, Iterator) else part)
+    for position, part in enumerate(made_from):
+        writer.add(list(part) if position > 2 and isinstance(part, Iterator) else part)
+
+
+def _add_global(writer: Writer, value: Any, name: str) -> None:
+    module = str(getattr(value, "__module__", None) or type(value).__module__)
+    writer.name(name, module)
+    writer.module(module)
+    if not is_library(module):
+        writer.lose(value)
 
 
 ADDERS: dict[type, Callable[[Writer, Any], None]] = {
@@ -247,6 +274,7 @@ ADDERS: dict[type, Callable[[Writer, Any], None]] = {
     functools.cached_property: _add_cached_property,
     staticmethod: _add_function_inside,
     classmethod: _add_function_inside,
+    _CACHED: _add_cached,
     CodeType: _add_code,
     bytearray: _add_buffer,
     pickle.PickleBuffer: _add_buffer,

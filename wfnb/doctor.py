@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
-from wfnb.errors import WfnbError
+from wfnb.cabinet import kept, root
+from wfnb.errors import RequirementsError, WfnbError
+from wfnb.installer import Uv, installer
 from wfnb.language import task
 from wfnb.session import Session
 from wfnb.signing import Signer, key_path, load_key
@@ -48,6 +50,7 @@ def examine(session: Session) -> Iterator[Finding]:
         ("key", _key),
         ("store", _store),
         ("worker", _worker),
+        ("requirements", _requirements),
         ("Docker", _docker),
         ("JupyterLab", _lab),
         ("ipykernel", _kernel),
@@ -91,7 +94,7 @@ def _store(session: Session) -> Iterator[tuple[str, str]]:
     store = session.store
     seconds = time.perf_counter() - start
     run, probe = RunId(f"doctor-{secrets.token_hex(4)}"), secrets.token_bytes(1024)
-    store.put(run, "probe", [probe])
+    store.put(run, {"probe": [probe]})
     found = store.get(run, "probe", 1)
     store.drop(run)
     if found != [probe]:
@@ -123,6 +126,17 @@ def _worker(session: Session) -> Iterator[tuple[str, str]]:
 @task(name="doctor-probe")
 def _probe(left: int, right: int) -> tuple[int, int]:
     return left + right, os.getpid()
+
+
+def _requirements(session: Session) -> Iterator[tuple[str, str]]:
+    try:
+        program = "uv" if isinstance(installer(), Uv) else "pip"
+    except RequirementsError as error:
+        yield "note", str(error)
+        return
+    found = kept()
+    size = f"{sum(one.size_bytes for one in found) / 1e6:,.0f} MB"
+    yield "ok", f"installed by {program}; {len(found)} environments in {root()}, {size}"
 
 
 def _docker(session: Session) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,10 @@ class GraphError(WfnbError):
     """The tasks do not form a directed acyclic graph."""
 
 
+class CellError(GraphError):
+    """A cell cannot be a task."""
+
+
 class CallError(WfnbError, TypeError):
     """The arguments do not fit the task's function."""
 
@@ -55,6 +59,18 @@ class RunNotFoundError(StoreError):
 
 class BackendError(WfnbError):
     """No worker can be started."""
+
+
+class RequirementsError(WfnbError):
+    """What a task requires cannot be installed."""
+
+
+class ExportError(WfnbError):
+    """Something cannot be written to a file."""
+
+
+class FormatError(WfnbError, ValueError):
+    """A file does not say what it should."""
 
 
 class RunCancelledError(WfnbError):

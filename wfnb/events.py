@@ -88,7 +88,21 @@ class TaskClaimed(TaskEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDone(TaskEvent):
     sample: Sample
-    is_held: bool = False
+    how: str = "done"
+    """done, held or skipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskExpanded(TaskEvent):
+    """A task has split iterables: its maps have so many items each."""
+
+    count: int
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReused(TaskEvent):
+    """It need not run: an earlier run's output serves, its own or that of what reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +117,23 @@ class TaskReturned(TaskEvent):
     """Given back unfinished: released, or its worker was lost."""
 
 
-def done_note(task: str, attempt: int, sample: Sample, *, held: bool = False) -> str:
-    """One finished task as it stands in an entry's "done" list."""
+HOW = ("done", "held", "skipped")
+
+
+def done_note(task: str, attempt: int, sample: Sample, *, how: str = "done") -> str:
+    """One finished task as it stands in an entry's "done" list; "expanded" ends with a count."""
     return (
         f'["{task}",{attempt},{sample.start_seconds:.6f},{sample.load_seconds:.6f},'
         f"{sample.call_seconds:.6f},{sample.cpu_seconds:.6f},{sample.save_seconds:.6f},"
-        f"{sample.input_bytes},{sample.output_bytes},{int(held)}]"
+        f"{sample.input_bytes},{sample.output_bytes},{HOW.index(how)}]"
     )
 
 
 def read_entry(entry: bytes | str) -> Iterator[Event]:
     """The events of one stream entry: a JSON object written by one transition.
 
-    {"at": s, "w": worker, "opened": generation, "joined": label, "done": [...], "failed": [...],
+    {"at": s, "w": worker, "opened": generation, "joined": label, "done": [...],
+    "expanded": [[done's words, count]], "reused": [task, ...], "failed": [...],
     "returned": [[task, attempt]], "claimed": [[task, attempt]], "left": 1, "lost": reason,
     "none": reason, "ended": status}; each part is optional.
     """
@@ -137,14 +155,25 @@ def read_entry(entry: bytes | str) -> Iterator[Event]:
 
 
 def _task_events(note: dict[str, Any], at: float, worker: str) -> Iterator[TaskEvent]:
-    for task, attempt, *sample, held in note.get("done", ()):
+    for task in note.get("reused", ()):
+        yield TaskReused(at_seconds=at, task=task)
+    for task, attempt, *sample, how in note.get("done", ()):
         yield TaskDone(
             at_seconds=at,
             worker=worker,
             task=task,
             attempt=attempt,
             sample=Sample(*sample),
-            is_held=bool(held),
+            how=HOW[how],
+        )
+    for (task, attempt, *sample, _), count in note.get("expanded", ()):
+        yield TaskExpanded(
+            at_seconds=at,
+            worker=worker,
+            task=task,
+            attempt=attempt,
+            sample=Sample(*sample),
+            count=count,
         )
     for task, attempt, message, final in note.get("failed", ()):
         yield TaskFailed(

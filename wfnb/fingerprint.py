@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
+from wfnb.bytecode import atom, code_content
 from wfnb.contents import (
     ADDERS,
     ATOMS,
@@ -25,11 +26,15 @@ from wfnb.contents import (
     add_object,
     add_sequence,
     add_type,
-    atom,
-    code_content,
-    is_library,
+    element_by_name,
 )
-from wfnb.functions import global_names, is_importable
+from wfnb.functions import (
+    global_names,
+    is_importable,
+)
+from wfnb.modules import is_library, look_again
+
+Adder: TypeAlias = Callable[[Writer, Any], None]
 
 _PYTHON = atom((sys.version_info.major, sys.version_info.minor))
 _NOT_OF_CLASS = frozenset(
@@ -55,7 +60,8 @@ _NOT_OF_CLASS = frozenset(
 
 def fingerprint(function: Callable[..., Any]) -> str:
     """32 hex digits, equal for equal code."""
-    walk = _Walk()
+    look_again()
+    walk = Walk()
     walk.add(function)
     return walk.digest().hex()
 
@@ -65,7 +71,7 @@ def content_hash(blob: bytes | bytearray | memoryview) -> str:
     return hashlib.blake2b(blob, digest_size=DIGEST_BYTES).hexdigest()
 
 
-class _Walk:
+class Walk:
     """Writes down what it is given, functions, classes and mutable values once, so cycles end.
 
     Functions and classes wait in a queue while what refers to them is finished, so a chain of
@@ -78,6 +84,7 @@ class _Walk:
         self._kept: list[Any] = []
         self._queue: deque[Any] = deque()
         self._level = 0
+        self._adders: Mapping[type, Adder] = ADDERS
 
     def digest(self) -> bytes:
         """The hash of all that was added."""
@@ -101,20 +108,31 @@ class _Walk:
         elif kind is tuple:
             self._deeper(add_sequence, value)
         elif not self._is_known(value):
-            self._deeper(ADDERS.get(kind, add_object), value)
+            self._deeper(self._adders.get(kind, add_object), value)
 
     def name(self, *names: Any) -> None:
         """Write down names that stand for something."""
         self._parts.append(atom(("name", *names)))
 
-    def raw(self, content: bytes) -> None:
+    def raw(self, content: bytes, of: Iterable[Any] = ()) -> None:
         """Write down bytes behind their length."""
+        del of
         self._parts += (atom(len(content)), content)
 
     def add_all(self, values: Iterable[Any]) -> None:
         """Write down values in their order."""
         for value in values:
             self.add(value)
+
+    def module(self, module: str) -> None:
+        """Leave it at the name."""
+
+    def apart(self, value: Any) -> bytes:
+        """Leave it at its names."""
+        return element_by_name(value)
+
+    def lose(self, value: Any) -> None:
+        """Leave it at its type."""
 
     def _is_known(self, value: Any) -> bool:
         number = self._numbers.get(id(value))
@@ -125,7 +143,7 @@ class _Walk:
         self._kept.append(value)
         return False
 
-    def _refer(self, value: Any, add_library: Callable[[Writer, Any], None]) -> None:
+    def _refer(self, value: Any, add_library: Adder) -> None:
         if not self._is_known(value):
             if is_library(value.__module__) and is_importable(value):
                 add_library(self, value)
@@ -135,9 +153,10 @@ class _Walk:
                 self.name("queued")
                 self._queue.append(value)
 
-    def _deeper(self, adder: Callable[[Writer, Any], None], value: Any) -> None:
+    def _deeper(self, adder: Adder, value: Any) -> None:
         if self._level >= MOST_LEVELS:
             add_type(self, value)
+            self.lose(value)
             return
         self._level += 1
         try:

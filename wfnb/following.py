@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
 from wfnb.backend import Backend
@@ -62,6 +62,7 @@ class Follower:
         # Events newer than the snapshot must not be undone by it, so they are taken after it.
         snapshot = self._store.snapshot(self._run)
         self._take(until=snapshot.last_event)
+        self._timeline.expand(snapshot.expansions)
         self._timeline.correct(derived_states(self._graph, snapshot.states, snapshot.status))
         self._timeline.status = snapshot.status
         self._correct_at = time.monotonic() + SNAPSHOT_SECONDS
@@ -71,10 +72,13 @@ class Follower:
 class Lifeline:
     """Sees to it that a run somebody waits for has workers, or that its watchers learn why not."""
 
-    def __init__(self, store: Store, run: RunId, backend: Backend) -> None:
+    def __init__(
+        self, store: Store, run: RunId, backend: Backend, environments: Sequence[str]
+    ) -> None:
         self._store = store
         self._run = run
         self._backend = backend
+        self._environments = environments
         self._next_look = 0.0
         self._alone_since = 0.0
         self._has_told = False
@@ -98,7 +102,7 @@ class Lifeline:
     def _serve(self) -> str:
         """Start a pool if none is alive; why there may be no workers all the same."""
         try:
-            self._backend.serve()
+            self._backend.serve(self._environments)
         except BackendError as error:
             return str(error)
         return (

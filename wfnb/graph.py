@@ -1,4 +1,4 @@
-"""What is to be computed: tasks, and the acyclic graph they form."""
+"""What is to be computed: tasks in an order, and what each of them reads."""
 
 from __future__ import annotations
 
@@ -7,86 +7,47 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, NewType
 
 from wfnb.arguments import Arguments, Capture, OutputOf
 from wfnb.errors import GraphError
-from wfnb.resources import Resources
+from wfnb.tasks import Function, MapTask, NamedCall, NamedTask, Options, PartOf, Task, TaskId
 
-TaskId = NewType("TaskId", str)
+__all__ = [
+    "Function",
+    "Graph",
+    "MapCall",
+    "MapTask",
+    "NamedCall",
+    "NamedTask",
+    "Options",
+    "PartOf",
+    "Task",
+    "TaskId",
+    "ids_of",
+]
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the author of a task says about running it."""
+class MapCall:
+    """How a map gets its items, once the task that splits its iterables has ended."""
 
-    retries: int = 0
-    retry_delay_seconds: float = 0.0
-    timeout_seconds: float | None = None
-    resources: Resources = Resources()
-    requirements: tuple[str, ...] = ()
-    io: str | None = None
-    """How output bytes relate to input bytes, for predictions: "constant", "linear", "power:k"."""
-    on_worker_lost: str = "retry"
-    """"retry" runs the task again when its worker dies; "fail" makes it at-most-once."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Function:
-    """A function whose calls are tasks, with the options that hold for each of them."""
-
-    name: str
-    call: Callable[..., Any]
-    options: Options = Options()
-
-
-class Task:
-    """One call to make. Nothing runs, and nothing is ever added to it, when it is passed on."""
-
-    __slots__ = ("__weakref__", "arguments", "function", "inputs", "serial")
-
-    def __init__(
-        self, serial: int, function: Function, arguments: Arguments, inputs: tuple[Task, ...]
-    ) -> None:
-        self.serial = serial
-        self.function = function
-        self.arguments = arguments
-        self.inputs = inputs
-
-    def __repr__(self) -> str:
-        return f"<task {self.function.name}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        message = f"{self!r} has no value here: a task is passed as an argument, or inside one"
-        raise TypeError(message)
-
-    def __iter__(self) -> Iterator[Any]:
-        message = f"{self!r} has not run: pass it to a task whole, or wfnb.run() it and unpack that"
-        raise TypeError(message)
-
-    if not TYPE_CHECKING:  # a type checker says so by itself, and earlier
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("_"):  # what Python and IPython ask of everything
-                raise AttributeError(name)
-            message = f"{self!r} has not run and has no {name}: use .{name} in a task that takes it"
-            raise AttributeError(message)
-
-    def __bool__(self) -> bool:
-        message = f"{self!r} has not run: its value is known to the tasks that take it, not here"
-        raise TypeError(message)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NamedCall:
-    """A task under an id of its own, as a file or a cell describes it."""
-
-    id: str
-    function: Function
-    args: tuple[Any, ...] = ()
-    """With an `OutputOf` wherever another task's output goes, at any depth."""
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    splitter: int
+    function: int
+    """The position of the function that its items call."""
+    arguments: Arguments | Callable[[], Arguments]
+    """Of one item's call: its element, or what the item it follows returned, is the first output,
+    the constants are the others. A stored graph makes them anew each time."""
+    constants: tuple[int, ...] = ()
+    """Tasks that all its items read."""
+    over: int | None = None
+    """The map whose items its own follow one by one; None: they are given the elements."""
+    iterated: int = 0
+    """So many inputs of the splitter are split; the others are constants to wait for."""
+    is_spread: bool = False
+    """Whether an element is a tuple, one value of each of several iterables."""
+    flatten: bool = False
+    expected: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +67,8 @@ class Graph:
     targets: tuple[TaskId, ...]
     names: Mapping[int, str] = field(default_factory=dict)
     """Tasks whose id was given rather than counted."""
+    maps: Mapping[int, MapCall] = field(default_factory=dict)
+    """By the position of the task that stands for a map's list, in order."""
 
     def __post_init__(self) -> None:
         if len(self.position) != len(self.ids):
@@ -171,6 +134,42 @@ class Graph:
         targets = set(self.targets)
         return tuple(task in targets for task in self.ids)
 
+    @cached_property
+    def maps_of(self) -> Mapping[int, tuple[int, ...]]:
+        """For each task that splits, its maps: the first is given the elements."""
+        found: dict[int, tuple[int, ...]] = {}
+        for at, call in self.maps.items():
+            found[call.splitter] = (*found.get(call.splitter, ()), at)
+        return found
+
+    @cached_property
+    def _constants(self) -> frozenset[int]:
+        return frozenset(at for call in self.maps.values() for at in call.constants)
+
+    def stays(self, at: int) -> bool:
+        """Whether items of maps read its output, so that nobody can count for how long."""
+        return self.base(at) in self._constants
+
+    def reads(self, at: int) -> tuple[TaskId, ...]:
+        """The names of the outputs that fill this call's arguments, in order."""
+        inputs = self.inputs_at[at]
+        if at in self.maps_of:
+            inputs = inputs[: self.maps[self.maps_of[at][0]].iterated]
+        return tuple([self.ids[read] for read in inputs])
+
+    def readings(self, at: int) -> int:
+        """How often this task's output will be read; once more if nobody can count that."""
+        return len(self.readers_at[at]) + self.stays(at)
+
+    @property
+    def as_planned(self) -> Graph:
+        """As it was before any map got its items."""
+        return self
+
+    def base(self, at: int) -> int:
+        """The map of an item, or the task itself: it says where and how often it may run."""
+        return at
+
     def at(self, task: TaskId) -> int:
         try:
             return self.position[task]
@@ -203,38 +202,6 @@ class Graph:
         return {self.ids[at] for at in found}
 
 
-def freeze(targets: Iterable[Task], names: Mapping[int, str] | None = None) -> Graph:
-    """The graph of these tasks and all they need.
-
-    Ids count each function's tasks in the order in which they were written: count-0, count-1, ...
-    `names` gives a task, by its serial, an id of its own.
-    """
-    wanted = tuple(targets)
-    for target in wanted:
-        if not isinstance(target, Task):
-            kind = type(target).__name__
-            raise GraphError(
-                f"{target!r} is a {kind}, not a task: call a @task function to make one"
-            )
-    tasks = _with_ancestors(wanted)
-    position = {task.serial: at for at, task in enumerate(tasks)}
-    functions = {id(task.function): task.function for task in tasks}
-    function_position = {key: at for at, key in enumerate(functions)}
-    given = {position[serial]: name for serial, name in (names or {}).items() if serial in position}
-    function_at = tuple([function_position[id(task.function)] for task in tasks])
-    bases = [function.name for function in functions.values()]
-    ids = ids_of(bases, function_at, given)
-    return Graph(
-        functions=tuple(functions.values()),
-        ids=ids,
-        function_at=function_at,
-        arguments_at=tuple([task.arguments for task in tasks]),
-        inputs_at=tuple([tuple([position[i.serial] for i in task.inputs]) for task in tasks]),
-        targets=tuple(dict.fromkeys(ids[position[target.serial]] for target in wanted)),
-        names=given,
-    )
-
-
 def ids_of(
     bases: Sequence[str], function_at: Sequence[int], names: Mapping[int, str]
 ) -> tuple[TaskId, ...]:
@@ -254,24 +221,16 @@ def ids_of(
     return tuple(ids)  # type: ignore[arg-type]
 
 
-def _with_ancestors(targets: Sequence[Task]) -> list[Task]:
-    """In order of writing, which respects inputs: a task can only be given tasks that exist."""
-    found = {task.serial: task for task in targets}
-    to_see = list(found.values())
-    while to_see:
-        for task in to_see.pop().inputs:
-            if task.serial not in found:
-                found[task.serial] = task
-                to_see.append(task)
-    return [found[serial] for serial in sorted(found)]
-
-
 def _written(call: NamedCall) -> tuple[Arguments, tuple[TaskId, ...]]:
-    capture = Capture(OutputOf)
+    capture = Capture({OutputOf: _read_by_name})
     args = tuple([capture.of(value) for value in call.args])
     kwargs = {name: capture.of(value) for name, value in call.kwargs.items()}
-    inputs = tuple(TaskId(read.task) for read in capture.inputs)
+    inputs = tuple(TaskId(read) for read in capture.inputs)
     return (args, kwargs) if kwargs else (args,), inputs
+
+
+def _read_by_name(hole: OutputOf) -> tuple[str, None]:
+    return hole.task, None
 
 
 def _ordered(

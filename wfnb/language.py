@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import inspect
-import re
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial, update_wrapper
 from itertools import count
 from operator import is_
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from wfnb.arguments import Arguments, Capture
+from wfnb.arguments import Arguments, Capture, output_at
 from wfnb.errors import CallError, OptionError
-from wfnb.graph import Function, Options, Task
+from wfnb.maps import Gathered, ItemCall, split
 from wfnb.nesting import ATOMS
+from wfnb.options import options_of, readable
 from wfnb.resources import Resources
+from wfnb.tasks import Function, Iteration, MapTask, NamedTask, Options, PartOf, Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _serials = count()
-_IO = re.compile(r"constant|linear|power:\d+(\.\d+)?")
+
+
+def next_serial() -> int:
+    """Tasks are numbered as they are written."""
+    return next(_serials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,65 @@ class TaskFunction(Generic[P, R]):
         least, most = self._positional
         if kwargs or not least <= len(args) <= most:
             self._check(args, kwargs)
-        arguments, inputs = _capture(args, kwargs)
-        return Task(next(_serials), self.described, arguments, inputs)
+        arguments, inputs = capture(args, kwargs)
+        return Task(next_serial(), self.described, arguments, inputs)
+
+    def map(
+        self,
+        iterable: Any,
+        /,
+        *more: Any,
+        flatten: bool = False,
+        depth: int = 1,
+        expected: int | None = None,
+        **constants: Any,
+    ) -> MapTask:
+        """Call it for each item of an iterable, which another task may yet have to return.
+
+        The value is the list of what the calls return, in order, without those that return
+        `wfnb.SKIP`. Of several iterables each call gets one item, up to the end of the shortest;
+        each gets all the constants. `flatten` joins the lists that the calls return; with `depth=2`
+        items lie in lists of lists, and so does what they return. `expected` tells planners how
+        many items there may be. A map over a map follows it item by item.
+        """
+        if InWorker.attempt is not None or running.get() is not None:
+            iterables = (iterable, *more)
+            return cast(MapTask, self._mapped(iterables, constants, flatten=flatten, depth=depth))
+        self._refuse_map(len(more) + 1, constants, depth=depth, expected=expected)
+        over = iterable if isinstance(iterable, MapTask) and not more else None
+        if over is not None and (over.call.flatten or over.call.depth != depth):
+            over = None
+        sources, iterated = capture((iterable, *more), {})
+        arguments, fixed = capture((), constants, after=1)
+        call = Iteration(
+            iterables=sources if sources else (tuple(map(output_at, range(len(iterated)))),),
+            iterated=iterated,
+            constants=fixed,
+            over=over,
+            is_spread=bool(more),
+            depth=depth,
+            flatten=flatten,
+            expected=expected,
+        )
+        return MapTask(next_serial(), self.described, ((output_at(0),), *arguments[1:]), call)
+
+    def _mapped(
+        self, iterables: tuple[Any, ...], constants: dict[str, Any], *, flatten: bool, depth: int
+    ) -> Any:
+        """In a worker a map is a plain loop, as a call is a plain call."""
+        call = ItemCall(self.function, is_spread=len(iterables) > 1, flatten=flatten)
+        elements = split(*iterables, depth=depth)
+        values = [call(element, **constants) for element in elements.values]
+        return Gathered(elements.shape, flatten).assembled(values)
+
+    def _refuse_map(
+        self, iterables: int, constants: dict[str, Any], *, depth: int, expected: int | None
+    ) -> None:
+        self._check((None,) * iterables, constants)
+        if type(depth) is not int or depth < 1:
+            raise OptionError(f"depth={depth!r}: give a whole number, 1 or more")
+        if expected is not None and (type(expected) is not int or expected < 0):
+            raise OptionError(f"expected={expected!r}: give a number of items, 0 or more")
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """A method: the instance becomes the first argument, and travels with the task."""
@@ -107,6 +168,9 @@ def task(
     requirements: str | Iterable[str] = (),
     io: str | None = None,
     on_worker_lost: str = "retry",
+    duration: str | float | timedelta | None = None,
+    reuse: bool = False,
+    pure: bool = True,
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -115,7 +179,12 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     `retries` more attempts follow a failed one, the nth after retry_delay * 2**(n-1) seconds;
     an attempt is stopped after `timeout` seconds; `on_worker_lost="fail"` makes it at-most-once;
-    `io` tells predictions how output grows with input: "constant", "linear" or "power:k".
+    `io` tells predictions how output grows with input: "constant", "linear" or wfnb.power(k);
+    `duration`, such as "2s", what a call is guessed to take while there is no history.
+
+    With `reuse=True` what it returns is kept, and serves again where neither the code, with all
+    that it uses, nor an input has changed; `pure=False` says that equal inputs do not give equal
+    values, so that neither it nor what depends on it is taken from an earlier run.
 
     Lists, dicts and sets that a call is given are copied (up to a thousand elements); any other
     object is read when the run starts: do not change it in between.
@@ -129,39 +198,17 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return _decorate(function, **options)
 
 
-def _decorate(  # noqa: PLR0913  the options of @task, spelt out
-    function: Callable[..., Any],
-    /,
-    *,
-    name: str | None = None,
-    retries: int = 0,
-    retry_delay: float | timedelta = 0.0,
-    timeout: float | timedelta | None = None,
-    resources: Resources | None = None,
-    requirements: str | Iterable[str] = (),
-    io: str | None = None,
-    on_worker_lost: str = "retry",
+def _decorate(
+    function: Callable[..., Any], /, *, name: str | None = None, **options: Any
 ) -> TaskFunction[..., Any]:
     if isinstance(function, TaskFunction):
         function = function.function
     _refuse_what_is_no_function(function)
-    options = Options(
-        retries=_retries(retries),
-        retry_delay_seconds=_seconds("retry_delay", retry_delay),
-        timeout_seconds=None if timeout is None else _seconds("timeout", timeout, above_zero=True),
-        resources=_resources(resources),
-        requirements=_requirements(requirements),
-        io=_choice(
-            "io", io, io is None or _IO.fullmatch(str(io)), "'constant', 'linear', 'power:2'"
-        ),
-        on_worker_lost=_choice(
-            "on_worker_lost", on_worker_lost, on_worker_lost in ("retry", "fail"), "'retry', 'fail'"
-        ),
-    )
-    return TaskFunction(function, _readable(_name_of(function) if name is None else name), options)
+    shown = readable(_name_of(function) if name is None else name)
+    return TaskFunction(function, shown, options_of(**options))
 
 
-_OPTIONS = frozenset(inspect.signature(_decorate).parameters) - {"function"}
+_OPTIONS = frozenset(inspect.signature(options_of).parameters) | {"name"}
 
 
 def _refuse_what_is_no_function(function: Any) -> None:
@@ -178,20 +225,29 @@ def _refuse_what_is_no_function(function: Any) -> None:
         )
 
 
-def _capture(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Arguments, tuple[Task, ...]]:
-    """Put a hole where each task stands."""
-    capture = Capture(Task)
-    template = [value if type(value) in ATOMS else capture.of(value) for value in args]
-    inputs = capture.inputs
-    if kwargs:
-        named = {
-            name: value if type(value) in ATOMS else capture.of(value)
-            for name, value in kwargs.items()
-        }
-        return (tuple(template), named), tuple(inputs)
-    if len(inputs) == len(args) and all(map(is_, template, inputs.values())):
-        return (), tuple(inputs)
-    return (tuple(template),), tuple(inputs)
+_HOLES: Mapping[type, Callable[[Any], tuple[Any, str | None]]] = {
+    Task: lambda task: (task, None),
+    MapTask: lambda task: (task, None),
+    NamedTask: lambda task: (task, None),
+    PartOf: lambda part: (part.task, part.name),
+}
+
+
+def capture(
+    args: tuple[Any, ...], kwargs: Mapping[str, Any], *, after: int = 0
+) -> tuple[Arguments, tuple[Task, ...]]:
+    """Put a hole where each task stands; holes are numbered from `after` on."""
+    found = Capture(_HOLES, after=after)
+    template = [value if type(value) in ATOMS else found.of(value) for value in args]
+    named = {
+        name: value if type(value) in ATOMS else found.of(value) for name, value in kwargs.items()
+    }
+    inputs = tuple(found.inputs)[after:]
+    if named or after:
+        return (tuple(template), named), inputs
+    if len(inputs) == len(args) and all(map(is_, template, found.inputs.values())):
+        return (), inputs
+    return (tuple(template),), inputs
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
@@ -221,49 +277,3 @@ def _positional_bounds(signature: inspect.Signature | None) -> tuple[int, float]
 def _name_of(function: Callable[..., Any]) -> str:
     named = function.func if isinstance(function, partial) else function
     return getattr(named, "__name__", type(named).__name__)
-
-
-def _readable(name: str) -> str:
-    """Only [A-Za-z0-9_.-], so that ids are safe in keys, file names and commands."""
-    if not isinstance(name, str) or not name:
-        raise OptionError(f"name={name!r}: give a text, such as 'count'")
-    plain = unicodedata.normalize("NFKD", name.replace("<lambda>", "lambda"))
-    return re.sub(r"[^A-Za-z0-9_.-]+", "", plain)[:100] or "task"
-
-
-def _retries(retries: int) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise OptionError(f"retries={retries!r}: give a whole number, 0 or more")
-    return retries
-
-
-def _requirements(requirements: str | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(requirements, str):
-        return (requirements,)
-    wanted = tuple(requirements) if isinstance(requirements, Iterable) else (requirements,)
-    if not all(isinstance(one, str) for one in wanted):
-        raise OptionError(f"requirements={requirements!r}: give texts such as 'numpy>=2'")
-    return wanted
-
-
-def _seconds(option: str, value: float | timedelta, *, above_zero: bool = False) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    fits = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not fits or not 0 <= seconds < float("inf") or (above_zero and not seconds):
-        least = "more than 0" if above_zero else "0 or more"
-        raise OptionError(f"{option}={value!r}: give seconds or a timedelta, {least}")
-    return float(seconds)
-
-
-def _resources(resources: Resources | None) -> Resources:
-    if resources is None:
-        return Resources()
-    if not isinstance(resources, Resources):
-        raise OptionError(f"resources={resources!r}: write Resources(cpus=1, memory='512MB')")
-    return resources
-
-
-def _choice(option: str, value: Any, is_valid: object, choices: str) -> Any:
-    if not is_valid:
-        raise OptionError(f"{option}={value!r}: choose from {choices}")
-    return value

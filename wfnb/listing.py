@@ -1,4 +1,4 @@
-"""The runs that a store knows, as a table."""
+"""The runs that a store knows, and the values that it keeps for reuse, as tables."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from wfnb.storage import RunId, Store
+from wfnb.storage import Reusable, RunId, Store
 
 MOST_SHOWN = 30
+_KEPT = ("task", "function", "bytes", "used", "last used", "fingerprint")
 _HEADINGS = ("run", "status", "tasks", "done", "failed", "started", "owner")
 
 
@@ -40,6 +41,25 @@ class RunTable(tuple[RunSummary, ...]):
 
 def run_table(store: Store) -> RunTable:
     return RunTable(_summary(run, about) for run, about in store.runs())
+
+
+class ReuseTable(tuple[Reusable, ...]):
+    """The last used first; shows itself as a table of text, of the first thirty."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        if not self:
+            return "nothing is kept for reuse: cells are, and tasks with @task(reuse=True)"
+        shown = table(_KEPT, [_kept_row(kept) for kept in self[:MOST_SHOWN]])
+        rest = len(self) - MOST_SHOWN
+        total = sum(kept.size_bytes for kept in self)
+        more = f"\n... and {rest:,} more" if rest > 0 else ""
+        return f"{shown}{more}\n{total:,} bytes in all; %wf reuse --clear drops them"
+
+
+def reuse_table(store: Store) -> ReuseTable:
+    return ReuseTable(store.reusables())
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -74,6 +94,12 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     counts = (run.tasks, run.done, run.failed)
     numbers = tuple(f"{count:,}" for count in counts)
     return (run.id, run.status, *numbers, f"{started:%Y-%m-%d %H:%M:%S}", run.owner)
+
+
+def _kept_row(kept: Reusable) -> tuple[str, ...]:
+    used = datetime.fromtimestamp(kept.used_seconds).astimezone()
+    numbers = (f"{kept.size_bytes:,}", f"{kept.uses:,}")
+    return (kept.task, kept.function, *numbers, f"{used:%Y-%m-%d %H:%M:%S}", kept.fingerprint[:8])
 
 
 def _is_number(cell: str) -> bool:

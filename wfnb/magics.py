@@ -9,29 +9,36 @@ from typing import Any
 from IPython.core.display_functions import DisplayHandle, display
 from IPython.core.error import TryNext, UsageError
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
+from wfnb.cell_options import completions as task_completions
+from wfnb.cell_options import parser as task_parser
+from wfnb.cell_options import wish_of
+from wfnb.cell_tasks import CellTask
+from wfnb.cells import Source
 from wfnb.commands import HELP, UsageFault, completions, parser, words_of
 from wfnb.doctor import examine
-from wfnb.draft import tasks_in
+from wfnb.errors import RunTimeoutError, WfnbError
 from wfnb.failures import all_described
-from wfnb.graph import Graph, Task
+from wfnb.graph import Graph, PartOf, Task
+from wfnb.notebook import CellWatch, Started
 from wfnb.plan import Plan
-from wfnb.runner import Run
+from wfnb.runner import Run, WaitInterrupted
 from wfnb.session import Session, default_session
 from wfnb.terminal import Progress, Surface, Terminal, waited
 from wfnb.views import picture
 
-DRAWN = (Task, Graph, Plan, Run)
+DRAWN = (Task, PartOf, Graph, Plan, Run)
 
 
 @magics_class
 class WfMagics(Magics):
     """One magic with commands; each is a method named after it."""
 
-    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+    def __init__(self, shell: InteractiveShell, session: Session, watch: CellWatch) -> None:
         super().__init__(shell=shell)
         self.session = session
+        self.watch = watch
         self.ipython = shell
         self.parser = parser()
 
@@ -51,19 +58,77 @@ class WfMagics(Magics):
             return None
         return getattr(self, f"_{asked.command}")(asked)
 
+    @no_var_expand
+    @cell_magic
+    def task(self, line: str, cell: str) -> None:
+        try:
+            wish = wish_of(line)
+        except UsageFault as fault:
+            raise UsageError(str(fault)) from None
+        except SystemExit:  # after --help
+            return
+        made = self.watch.define(self._source(cell), wish)
+        for said in (made, *made.notes):
+            _say(str(said))
+
+    task.__doc__ = task_parser().format_help()
+
+    def _source(self, body: str) -> Source:
+        """The cell as its user sees it: its first line, which IPython takes away, is counted."""
+        info, number = self.watch.info, self.ipython.execution_count
+        raw = info.raw_cell if info is not None else ""
+        lines = raw.splitlines()
+        at = next((n for n, text in enumerate(lines) if text.startswith("%%task")), -1)
+        if at < 0 or "\n".join(lines[at + 1 :]).strip() != body.strip():
+            raw, at = body, -1  # another magic, or a program, has run it
+        return Source(
+            text=body,
+            file=self.ipython.compile.cache(raw, number, raw_code=raw),
+            lines_before=at + 1,
+            cell=(info and info.cell_id) or f"In[{number}]",
+            is_lasting=bool(info and info.cell_id),
+            label=f"In[{number}]",
+        )
+
     def _connect(self, asked: argparse.Namespace) -> None:
         self.session.connect(asked.store, asked.backend, workers=asked.workers)
         _say(self.session.found())
 
     def _show(self, asked: argparse.Namespace) -> None:
-        self.session.show(None if asked.name is None else self._value(asked.name))
+        if asked.name is None:
+            self.session.show()
+            return
+        cell = self.watch.target(asked.name)
+        self.session.show(self._value(asked.name) if cell is None else cell.task)
 
     def _run(self, asked: argparse.Namespace) -> None:
-        targets = [self._value(name) for name in asked.names]
-        run = self.session.start(*targets, planner=asked.planner, backend=asked.backend)
-        waited(run, Progress(self._surface()), timeout=asked.timeout)
+        targets = [self.watch.target(name) or self._value(name) for name in asked.names]
+        run = self.session.start(
+            *(one.task if isinstance(one, CellTask) else one for one in targets),
+            planner=asked.planner,
+            backend=asked.backend,
+            fresh=asked.fresh,
+            tell=_say,
+        )
+        started = self.watch.started(run, targets, is_bound=not asked.no_bind)
+        if asked.background:
+            self.watch.later(started)
+            _say(f"{run.id} has started: %wf attach {run.id} shows it")
+            return
+        self._await(started, asked.timeout)
         if asked.into:
             self.ipython.user_ns[asked.into] = run.result()
+
+    def _await(self, started: Started, timeout: float | None) -> None:
+        try:
+            waited(started.run, Progress(self._surface()), timeout=timeout)
+        except (WaitInterrupted, RunTimeoutError):
+            self.watch.later(started)
+            raise
+        except WfnbError:
+            self.watch.settle(started)
+            raise
+        self.watch.settle(started)
 
     def _errors(self, asked: argparse.Namespace) -> None:
         run = self._named_run(asked.run)
@@ -89,9 +154,26 @@ class WfMagics(Magics):
         waited(run, Progress(self._surface()))
 
     def _drop(self, asked: argparse.Namespace) -> None:
-        if not self.session.draft.drop(asked.name):
-            known = ", ".join(self.session.draft.names) or "nothing"
-            raise UsageError(f"the draft has no {asked.name}; it has {known}")
+        dropped = self.watch.drop(asked.name)
+        if dropped is not None:
+            _say(str(dropped))
+            return
+        draft = self.session.draft
+        cell = draft.producer(asked.name)
+        known = ", ".join(draft.names) or "nothing"
+        hint = f"; the cell {cell.name} defines it" if cell is not None else f"; it has {known}"
+        raise UsageError(f"the draft has no {asked.name}{hint}")
+
+    def _reuse(self, asked: argparse.Namespace) -> None:
+        if asked.clear:
+            _say(f"forgot {self.session.clear_reusable():,} values")
+        else:
+            _say(repr(self.session.reusable()))
+
+    def _export(self, asked: argparse.Namespace) -> None:
+        targets = [self.watch.target(name) or self._value(name) for name in asked.names]
+        tasks = (one.task if isinstance(one, CellTask) else one for one in targets)
+        _say(f"wrote {self.session.export(asked.file, *tasks)}")
 
     def _doctor(self, asked: argparse.Namespace) -> None:
         for finding in examine(self.session):
@@ -136,65 +218,49 @@ class CellOutput:
     finish = show
 
 
-class CellWatch:
-    """Takes what each cell binds into the draft."""
-
-    def __init__(self, shell: InteractiveShell, session: Session) -> None:
-        self._names = shell.user_ns
-        self._draft = session.draft
-        self._before: dict[str, Any] = {}
-
-    def begin(self, info: object = None) -> None:
-        self._before = dict(self._names)
-
-    def end(self, result: ExecutionResult) -> None:
-        # It also ends for silent code and for messages of widgets, which are no cells.
-        info = result.info
-        if info is None or info.silent or result.execution_count is None:
-            return
-        before, self._before = self._before, {}
-        bound = {
-            name: value
-            for name, value in self._names.items()
-            if not name.startswith("_")
-            and name not in ("In", "Out")
-            and value is not before.get(name)
-        }
-        self._draft.keep(name for name in self._names if name not in bound)
-        found = {
-            name: tasks
-            for name, value in bound.items()
-            if not name.startswith("_") and name not in ("In", "Out") and (tasks := tasks_in(value))
-        }
-        self._draft.write(info.cell_id or f"In[{result.execution_count}]", found)
-
-
 def install(shell: InteractiveShell, session: Session | None = None) -> None:
     """Everything that `%load_ext wfnb` adds to a shell."""
     session = session or default_session()
-    magics = WfMagics(shell, session)
-    watch = CellWatch(shell, session)
-    shell.register_magics(magics)
+    watch = CellWatch(shell.user_ns, session.draft)
+    ended = _teller(watch)
+    shell.register_magics(WfMagics(shell, session, watch))
     shell.events.register("pre_run_cell", watch.begin)
-    shell.events.register("post_run_cell", watch.end)
+    shell.events.register("post_run_cell", ended)
     shell.set_hook("complete_command", magics_completer(session), str_key="%wf")
+    shell.set_hook("complete_command", task_completer, str_key="%%task")
     for kind in DRAWN:
         _formatter(shell).for_type(kind, _drawn)
-    _installed[shell] = watch
+    _installed[shell] = (watch.begin, ended)
+
+
+def _teller(watch: CellWatch) -> Any:
+    def ended(result: ExecutionResult) -> None:
+        for dropped in watch.end(result):
+            _say(str(dropped))
+
+    return ended
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    watch = _installed.pop(shell, None)
-    if watch is None:
+    begun, ended = _installed.pop(shell, (None, None))
+    if begun is None:
         return
-    shell.events.unregister("pre_run_cell", watch.begin)
-    shell.events.unregister("post_run_cell", watch.end)
+    shell.events.unregister("pre_run_cell", begun)
+    shell.events.unregister("post_run_cell", ended)
     shell.magics_manager.magics["line"].pop("wf", None)
+    shell.magics_manager.magics["cell"].pop("task", None)
     for kind in DRAWN:
         _formatter(shell).pop(kind, None)
 
 
-_installed: dict[InteractiveShell, CellWatch] = {}
+_installed: dict[InteractiveShell, tuple[Any, Any]] = {}
+
+
+def task_completer(_shell: InteractiveShell, event: Any) -> list[str]:
+    found = task_completions(event.line)
+    if not found:
+        raise TryNext
+    return found
 
 
 def magics_completer(session: Session) -> Any:

@@ -18,20 +18,23 @@ from wfnb.errors import (
     RunCancelledError,
     RunNotFoundError,
     RunTimeoutError,
-    StoreError,
     TaskError,
 )
 from wfnb.events import Event
 from wfnb.failures import task_error
 from wfnb.following import Follower, Lifeline, events_of
 from wfnb.graph import Graph, TaskId
+from wfnb.growth import GrowingGraph, map_id
 from wfnb.metrics import Table, tasks_frame
 from wfnb.plan import Plan
+from wfnb.reusing import known_values
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
-from wfnb.storage.opening import load_plan, opening_of, seed_to_resume, stored_graph
+from wfnb.storage.opening import load_plan, opening_of, stored_graph
 from wfnb.storage.outputs import Archive
+from wfnb.storage.resuming import seed_to_resume
 from wfnb.timeline import TaskState, Timeline
+from wfnb.values import values_of
 
 SLICE_SECONDS = 1.0
 TELL_SECONDS = 0.2
@@ -69,7 +72,8 @@ class Run:
         plan: Plan | None = None,
     ) -> None:
         self.id = run
-        self.graph = graph
+        self.graph = GrowingGraph.of_run(graph.as_planned)
+        """With the items of its maps, as far as they are known here."""
         self._connection = connection
         self._plan = plan
         self._answer = answer
@@ -146,7 +150,7 @@ class Run:
         if snapshot.status != "running":
             seed = seed_to_resume(self.plan, snapshot, store.pointers(self.id))
             store.resume(self.id, snapshot.generation, seed)
-            self._connection.backend.serve()
+            self._connection.backend.serve(self.plan.environments)
         self._status, self._results = "running", []
         return self
 
@@ -160,7 +164,7 @@ class Run:
     def plan(self) -> Plan:
         if self._plan is None:
             blob = self._connection.store.plan(self.id)
-            self._plan = load_plan(blob, self.graph, self._connection.signer, self.id)
+            self._plan = load_plan(blob, self.graph.as_planned, self._connection.signer, self.id)
         return self._plan
 
     @property
@@ -171,9 +175,9 @@ class Run:
     @property
     def tasks(self) -> Table:
         """One row a task: state, worker, attempt, times and sizes."""
-        placements = self.plan.placements
-        sizes = {task: str(placements[task].resources) for task in self.graph}
-        return tasks_frame(self.timeline, sizes)
+        timeline, placements = self.timeline, self.plan.placements
+        sizes = {task: str(placements[map_id(task) or task].resources) for task in timeline.graph}
+        return tasks_frame(timeline, sizes)
 
     @property
     def errors(self) -> list[ErrorRecord]:
@@ -184,6 +188,8 @@ class Run:
 
     def log(self, task: str, attempt: int | None = None) -> str:
         """What a task printed, in its last attempt or in the one that is named."""
+        if task not in self.graph:
+            _ = self.timeline  # it may be an item that is not known here yet
         known = self.graph.ids[self.graph.at(TaskId(task))]
         text = self._connection.store.log(self.id, known, attempt)
         return text.decode(errors="replace")
@@ -210,14 +216,14 @@ class Run:
 
     @cached_property
     def _lifeline(self) -> Lifeline:
-        return Lifeline(self._connection.store, self.id, self._connection.backend)
+        return Lifeline(
+            self._connection.store, self.id, self._connection.backend, self.plan.environments
+        )
 
     def _outputs(self) -> Any:
-        store, targets = self._connection.store, self.graph.targets
+        store = self._connection.store
         archive = Archive(store, self._connection.signer, self.id)
-        results = self._results or store.results(self.id, targets)
-        found = zip(targets, results, strict=True)
-        values = [archive.value(task, _present(result, task)) for task, result in found]
+        values = values_of(store, archive, self.graph.targets, self._results)
         return self._answer.shaped(values)
 
     def _failure(self) -> TaskError:
@@ -232,15 +238,18 @@ class Run:
         return task_error(self.id, failed, tasks=len(self.graph), not_tried=not_tried)
 
 
-def start(
+def start(  # noqa: PLR0913  how a run begins
     plan: Plan,
     connection: Connection,
     *,
     answer: Answer | None = None,
     owner: str = "",
     pool_is_coming: bool = False,
+    fresh: bool = False,
 ) -> Run:
     """Write a run to the store, whole, see that there are workers for it, and return at once.
+
+    With `fresh` nothing is reused that was computed before.
 
     Raises SerialisationError before anything is written.
     """
@@ -254,6 +263,7 @@ def start(
         "owner": owner,
         "key": connection.signer.fingerprint,
     }
+    known = known_values(graph, store, connection.signer, run, fresh=fresh)
     opening = opening_of(
         plan,
         backend.lanes(plan),
@@ -261,9 +271,11 @@ def start(
         signer=connection.signer,
         about=about,
         keep_seconds=KEEP_SECONDS,
+        fingerprints=known.fingerprints,
+        reused=known.results,
     )
     if not store.open_run(opening) and not pool_is_coming:
-        backend.serve()
+        backend.serve(plan.environments)
     return Run(run, connection, graph=graph, plan=plan, answer=answer)
 
 
@@ -271,9 +283,3 @@ def attach(run: RunId, connection: Connection, *, answer: str | None = None) -> 
     """Take up a run that somebody started, perhaps this user yesterday."""
     graph = stored_graph(connection.store, connection.signer, run).graph
     return Run(run, connection, graph=graph, answer=Answer.read(answer, graph))
-
-
-def _present(result: bytes | None, task: TaskId) -> bytes:
-    if result is None:
-        raise StoreError(f"the output of {task} is no longer in the store: start the run again")
-    return result

@@ -8,19 +8,24 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wfnb.answers import Answer, asked
 from wfnb.backend import Backend
+from wfnb.choices import BACKENDS, Choices, refuse_nonsense
 from wfnb.draft import Draft
-from wfnb.errors import BackendError, OptionError
-from wfnb.graph import Graph, freeze
-from wfnb.listing import RunTable, run_table
+from wfnb.freezing import freeze
+from wfnb.graph import Graph
+from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table
 from wfnb.plan import Plan
 from wfnb.planners import planner_named
+from wfnb.preparing import prepare_all, refuse_missing
+from wfnb.requirements import requirements_of
 from wfnb.resources import Resources
 from wfnb.runner import Connection, Run
 from wfnb.runner import attach as attach_run
@@ -35,20 +40,10 @@ if TYPE_CHECKING:
 
 POOL_SECONDS = 2.0
 """A pool that was started is there after so long; or else `Run.wait` looks after it."""
-BACKENDS = {
-    "inline": ("wfnb.workers.inline", "InlineBackend"),
-    "process": ("wfnb.workers.process", "ProcessBackend"),
-}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What `connect` was told."""
-
-    store: str | None = None
-    backend: str = "process"
-    workers: int | None = None
-    resources: Resources = Resources()
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 class Session:
@@ -88,14 +83,20 @@ class Session:
         *,
         workers: int | None = None,
         resources: Resources | None = None,
+        requirements: str | Iterable[str] = (),
     ) -> Session:
         """Use this store and backend from now on; runs of before keep theirs.
 
         `workers` at most work on a run at once; `resources` is the size of the worker that a task
-        gets which asks for none. Raises StoreError within 3 s if the store does not answer.
+        gets which asks for none; `requirements` are packages that every task needs, or the name of
+        a requirements.txt. Raises StoreError within 3 s if the store does not answer.
         """
         choices = Choices(
-            store=store, backend=backend, workers=workers, resources=resources or Resources()
+            store=store,
+            backend=backend,
+            workers=workers,
+            resources=resources or Resources(),
+            requirements=requirements_of(requirements),
         )
         self._open(choices)
         if not self._is_pool_coming(self.connection()):
@@ -124,18 +125,44 @@ class Session:
         """Where each task would run; nothing runs."""
         return self._planned(targets, planner)[0]
 
-    def start(self, *targets: Any, planner: str | None = None, backend: str | None = None) -> Run:
-        """Plan, hand over to the workers, and return at once."""
+    def start(
+        self,
+        *targets: Any,
+        planner: str | None = None,
+        backend: str | None = None,
+        fresh: bool = False,
+        tell: Callable[[str], None] = _tell,
+    ) -> Run:
+        """Plan, install what is required and not there, hand over to the workers, and return.
+
+        With `fresh` nothing is reused that was computed before. `tell` hears of what is installed.
+        Raises RequirementsError before anything is written.
+        """
         plan, answer = self._planned(targets, planner)
         is_first = self._store is None
         connection = self.connection(backend)
         is_coming = self._is_pool_coming(connection)
         if is_first and not is_coming:
             connection.backend.serve()  # its pool starts while the graph is still being written
+        plan = self._equipped(plan, connection.backend, tell, fresh=fresh)
         self.last = start_run(
-            plan, connection, answer=answer, owner=_owner(), pool_is_coming=is_coming
+            plan,
+            connection,
+            answer=answer,
+            owner=_owner(),
+            pool_is_coming=is_coming and plan.environments == ("",),
+            fresh=fresh,
         )
         return self.last
+
+    def _equipped(
+        self, plan: Plan, backend: Backend, tell: Callable[[str], None], *, fresh: bool
+    ) -> Plan:
+        workflow = self._choices.requirements
+        if backend.name == "inline":
+            refuse_missing(plan, workflow=workflow)
+            return plan
+        return prepare_all(plan, tell, workflow=workflow, fresh=fresh)
 
     def _is_pool_coming(self, connection: Connection) -> bool:
         return time.monotonic() < self._pool_due and connection.backend.name == "process"
@@ -150,9 +177,10 @@ class Session:
         planner: str | None = None,
         backend: str | None = None,
         timeout: float | None = None,
+        fresh: bool = False,
     ) -> Any:
         """Plan, run, wait; the target's value, or the values of several in the form given."""
-        return self.start(*targets, planner=planner, backend=backend).result(timeout)
+        return self.start(*targets, planner=planner, backend=backend, fresh=fresh).result(timeout)
 
     def attach(self, run: str) -> Run:
         """Come back to a run, from any kernel; RunNotFoundError if it is gone."""
@@ -166,6 +194,24 @@ class Session:
         """The runs that the store knows, the latest first."""
         return run_table(self.store)
 
+    def reusable(self) -> ReuseTable:
+        """What is kept for reuse, the last used first."""
+        return reuse_table(self.store)
+
+    def clear_reusable(self) -> int:
+        """Drop all that is kept for reuse; how many values that were."""
+        return self.store.forget_reusables()
+
+    def export(self, path: str | os.PathLike[str], *targets: Any) -> Path:
+        """Write the draft, or these tasks, or a graph, plan or run, to a file, as its suffix says.
+
+        .py is a script that runs without a notebook, .json WfFormat 1.5, .mmd Mermaid, .svg a
+        picture.
+        """
+        thing = targets[0] if len(targets) == 1 else list(targets) if targets else self.draft
+        written: Path = import_module("wfnb.exports").export(thing, path, draft=self.draft)
+        return written
+
     def known_runs(self) -> list[str]:
         """Ids of runs, for completion; none before there is a connection."""
         return [] if self._store is None else [run for run, _ in self._store.runs()]
@@ -178,8 +224,9 @@ class Session:
 
     def show(self, thing: Any = None) -> None:
         """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
+        is_draft = thing is None
         shown: Picture = import_module("wfnb.views").picture(
-            self.draft.freeze() if thing is None else thing
+            self.draft.freeze() if is_draft else thing, self.draft.stale if is_draft else ()
         )
         shell = _shell()
         if shell is None:
@@ -202,7 +249,7 @@ class Session:
         return chosen.plan(graph, None), answer
 
     def _open(self, choices: Choices) -> None:
-        _refuse_nonsense(choices)
+        refuse_nonsense(choices)
         signer = Signer(load_key(create=True))
         store = connect_store(choices.store)
         if not self._closing:
@@ -218,7 +265,7 @@ class Session:
         return self._backends[name]
 
     def _made(self, name: str) -> Backend:
-        _refuse_nonsense(replace(self._choices, backend=name))
+        refuse_nonsense(replace(self._choices, backend=name))
         module, kind = BACKENDS[name]
         make = getattr(import_module(module), kind)
         made: Backend
@@ -227,23 +274,6 @@ class Session:
         else:
             made = make(self._store, self.address or "embedded", workers=self._choices.workers)
         return made
-
-
-def _refuse_nonsense(choices: Choices) -> None:
-    if choices.backend not in BACKENDS:
-        known = ", ".join(sorted(BACKENDS))
-        raise BackendError(f"no backend is named {choices.backend!r}; there is {known}")
-    if choices.store == "memory" and choices.backend != "inline":
-        message = "the memory store lives in this process, where no other can reach it"
-        raise BackendError(f"{message}: say connect(store='memory', backend='inline')")
-    workers = choices.workers
-    if workers is not None and (type(workers) is not int or workers < 1):
-        raise OptionError(f"workers={workers!r}: give a whole number, 1 or more")
-    if not isinstance(choices.resources, Resources):
-        given = choices.resources
-        raise OptionError(f"resources={given!r}: write Resources(cpus=1, memory='512MB')")
-    if choices.store is not None and not isinstance(choices.store, str):
-        raise OptionError(f"store={choices.store!r}: give an address, such as 'redis://host:6379'")
 
 
 @cache

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfnb.plan import Plan
@@ -26,12 +29,19 @@ def connect(
     *,
     workers: int | None = None,
     resources: Resources | None = None,
+    requirements: str | Iterable[str] = (),
 ) -> Session:
-    """Use this store and backend from now on. No store means a private Redis, started for you."""
+    """Use this store and backend from now on. No store means a private Redis, started for you.
+
+    `workers` at most work on a run at once; `resources` is the size of the worker that a task gets
+    which asks for none; `requirements` are packages that every task needs, or a requirements.txt.
+    """
     is_private = store in (None, "embedded")
     is_likely = workers is None or (type(workers) is int and 1 <= workers <= cpus())
     session = _session_for(backend if is_private and is_likely else None, slots=workers)
-    return session.connect(store, backend, workers=workers, resources=resources)
+    return session.connect(
+        store, backend, workers=workers, resources=resources, requirements=requirements
+    )
 
 
 def run(
@@ -39,15 +49,25 @@ def run(
     planner: str | None = None,
     backend: str | None = None,
     timeout: float | None = None,
+    fresh: bool = False,
 ) -> Any:
-    """Plan, run, wait; the target's value, or the values of several in the form given."""
+    """Plan, run, wait; the target's value, or the values of several in the form given.
+
+    With `fresh`, tasks with `reuse=True` are computed even if nothing has changed.
+    """
     session = _session_for(backend or "process")
-    return session.run(*targets, planner=planner, backend=backend, timeout=timeout)
+    return session.run(*targets, planner=planner, backend=backend, timeout=timeout, fresh=fresh)
 
 
-def start(*targets: Any, planner: str | None = None, backend: str | None = None) -> Run:
+def start(
+    *targets: Any,
+    planner: str | None = None,
+    backend: str | None = None,
+    fresh: bool = False,
+) -> Run:
     """Plan, hand over to the workers, and return at once."""
-    return _session_for(backend or "process").start(*targets, planner=planner, backend=backend)
+    session = _session_for(backend or "process")
+    return session.start(*targets, planner=planner, backend=backend, fresh=fresh)
 
 
 def plan(*targets: Any, planner: str | None = None) -> Plan:
@@ -63,6 +83,14 @@ def attach(run: str) -> Run:
 def runs() -> RunTable:
     """The runs that the store knows, the latest first."""
     return _session().runs()
+
+
+def export(path: str | os.PathLike[str], *targets: Any) -> Path:
+    """Write the draft, or these tasks, or a graph, plan or run, to a file, as its suffix says.
+
+    .py is a script that runs without a notebook, .json WfFormat 1.5, .mmd Mermaid, .svg a picture.
+    """
+    return _session().export(path, *targets)
 
 
 def show(thing: Any = None) -> None:

@@ -59,6 +59,18 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
+class Expand:
+    """Save the elements that a task split, report it, give its maps their items, and ask for more.
+
+    Answered by a Reply.
+    """
+
+    claim: Claim
+    want: int
+    short: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Report the attempt whose call has just not been ok."""
 
@@ -77,5 +89,5 @@ class Wait:
     """Until this planned worker's queue may have something."""
 
 
-Step: TypeAlias = Take | Load | Call | Save | Complete | Fail | Release | Wait
+Step: TypeAlias = Take | Load | Call | Save | Complete | Expand | Fail | Release | Wait
 Script: TypeAlias = Generator[Step, Any, None]

@@ -7,6 +7,7 @@ import time
 from typing import Protocol
 
 from wfnb.runner import Run
+from wfnb.widgets.counting import tally_of
 from wfnb.widgets.progress_line import progress_line, progress_summary
 
 MOST_OFTEN_SECONDS = 0.2
@@ -54,14 +55,28 @@ class Progress:
         if now < self._next:
             return
         elapsed = now - self._start
-        counts = run.timeline.counts
-        self._surface.show(progress_line(counts, elapsed_seconds=elapsed, width=self._width))
+        known = tally_of(run.timeline)
+        self._surface.show(
+            progress_line(
+                known.counts,
+                elapsed_seconds=elapsed,
+                width=self._width,
+                unsplit=known.unsplit,
+                unlisted=known.unlisted,
+            )
+        )
         cost = time.monotonic() - now
         self._next = now + max(MOST_OFTEN_SECONDS, cost / SHARE)
 
     def end(self, run: Run) -> None:
         elapsed = time.monotonic() - self._start
-        summary = progress_summary(run.timeline.counts, elapsed_seconds=elapsed)
+        known = tally_of(run.timeline)
+        summary = progress_summary(
+            known.counts,
+            elapsed_seconds=elapsed,
+            unsplit=known.unsplit,
+            unlisted=known.unlisted,
+        )
         self._surface.finish(f"{summary} · {run.id}")
 
 

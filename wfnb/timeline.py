@@ -13,13 +13,17 @@ from wfnb.events import (
     Sample,
     TaskClaimed,
     TaskDone,
+    TaskEvent,
+    TaskExpanded,
     TaskFailed,
     TaskReturned,
+    TaskReused,
     WorkerJoined,
     WorkerLeft,
     WorkerLost,
 )
 from wfnb.graph import Graph, TaskId
+from wfnb.growth import GrowingGraph
 
 
 class TaskState(Enum):
@@ -94,8 +98,21 @@ class Timeline:
     def record(self, event: Event) -> None:
         if self.start_seconds is None:
             self.start_seconds = event.at_seconds
+        if isinstance(event, TaskEvent):
+            self._record_task(event)
+        elif isinstance(event, RunEnded):
+            self.status, self.end_seconds = event.status, event.at_seconds
+        self.crew.record(event)
+
+    def _record_task(self, event: TaskEvent) -> None:
+        task, attempt, at = event.task, event.attempt, event.at_seconds
         match event:
-            case TaskClaimed(task=task, attempt=attempt, worker=worker, at_seconds=at):
+            case TaskExpanded(count=count, sample=sample):
+                self.expand({task: count})
+                self._end(event, TaskState.EXPANDED, sample)
+            case TaskDone(how=how, sample=sample):
+                self._end(event, TaskState(how), sample)
+            case TaskClaimed(worker=worker):
                 self._change(
                     task,
                     state=TaskState.RUNNING,
@@ -104,29 +121,36 @@ class Timeline:
                     start_seconds=at,
                     end_seconds=None,
                 )
-            case TaskDone(task=task, attempt=attempt, sample=sample, worker=worker):
-                self._change(
-                    task,
-                    state=TaskState.HELD if event.is_held else TaskState.DONE,
-                    attempt=attempt,
-                    worker=worker,
-                    start_seconds=sample.start_seconds,
-                    end_seconds=sample.end_seconds,
-                    sample=sample,
-                )
-            case TaskFailed(task=task, attempt=attempt, at_seconds=at, is_final=is_final):
+            case TaskReused():
+                self._change(task, state=TaskState.REUSED)
+            case TaskFailed(is_final=is_final):
                 state = TaskState.FAILED if is_final else TaskState.RETRYING
                 self._change(task, state=state, attempt=attempt, end_seconds=at)
-            case TaskReturned(task=task):
+            case TaskReturned():
                 self._change(task, state=TaskState.QUEUED, end_seconds=None)
-            case RunEnded(status=status, at_seconds=at):
-                self.status, self.end_seconds = status, at
-        self.crew.record(event)
+
+    def _end(self, event: TaskEvent, state: TaskState, sample: Sample) -> None:
+        self._change(
+            event.task,
+            state=state,
+            attempt=event.attempt,
+            worker=event.worker,
+            start_seconds=sample.start_seconds,
+            end_seconds=sample.end_seconds,
+            sample=sample,
+        )
+
+    def expand(self, expansions: Mapping[TaskId, int]) -> None:
+        """Give maps their items, those they were not known to have."""
+        graph = self.graph
+        if isinstance(graph, GrowingGraph) and graph.expand({**graph.expansions, **expansions}):
+            known = self._spans
+            self._spans = {task: known.get(task) or Span(task=task) for task in graph}
 
     def correct(self, states: Mapping[TaskId, TaskState]) -> None:
         """Take the store's word: events may be lost, states are the truth."""
         for task, state in states.items():
-            if self._spans[task].state is not state:
+            if task in self._spans and self._spans[task].state is not state:
                 self._change(task, state=state)
 
     @property

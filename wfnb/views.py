@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from wfnb.answers import asked
-from wfnb.graph import Graph, freeze
+from wfnb.freezing import freeze
+from wfnb.graph import Graph, TaskId
 from wfnb.plan import Plan
 from wfnb.runner import Run
 from wfnb.timeline import Timeline
@@ -23,12 +25,16 @@ class Picture:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
 
-def picture(thing: Any) -> Picture:
-    """Draw a graph, a plan, a run with its states, or tasks with all that they need."""
+def picture(thing: Any, stale: Collection[TaskId] = ()) -> Picture:
+    """Draw a graph, a plan, a run with its states, or tasks with all that they need.
+
+    `stale` tasks, by their ids in the graph, are marked: they have changed since they ran.
+    """
     timeline: Timeline | None = None
     match thing:
         case Run():
-            graph, timeline = thing.graph, thing.timeline
+            timeline = thing.timeline  # first: with it the graph gets the items of its maps
+            graph = thing.graph
         case Plan():
             graph = thing.graph
         case Graph():
@@ -36,4 +42,7 @@ def picture(thing: Any) -> Picture:
         case _:
             tasks, _ = asked((thing,))
             graph = freeze(tasks)
-    return Picture(svg=graph_svg(graph, timeline), text=graph_text(graph, timeline))
+    return Picture(
+        svg=graph_svg(graph, timeline, stale=stale),
+        text=graph_text(graph, timeline, stale=stale),
+    )

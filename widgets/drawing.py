@@ -102,19 +102,24 @@ def draw(folded: Folded, cards: Mapping[str, Card]) -> Drawing:
 
 def text_left(shown: Card) -> float:
     """Where a card's text begins: after the badge, if it has one."""
-    return 30.0 if shown.counts else 12.0
+    return 12.0 if shown.state is None else 30.0
+
+
+def marks_width(shown: Card) -> float:
+    """What the marks in a card's right corner take: stale, and target."""
+    return 12.0 + 14.0 * shown.is_target + 22.0 * bool(shown.stale)
 
 
 def _height(shown: Card) -> float:
     if shown.is_folded:
-        return 50.0 if shown.counts else 44.0
+        return 44.0 if shown.state is None else 50.0
     return 42.0 if shown.note else 32.0
 
 
 def _width(shown: Card) -> float:
     name = text_width(shorten(shown.name, width=WIDEST, size=NAME), size=NAME)
     note = text_width(shorten(shown.note, width=WIDEST, size=NOTE), size=NOTE)
-    return max(64.0, text_left(shown) + max(name, note) + (26 if shown.is_target else 12))
+    return max(64.0, text_left(shown) + max(name, note) + marks_width(shown))
 
 
 # Lines of columns

@@ -6,16 +6,17 @@ dark one. No times are drawn: the same graph in the same states is the same byte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from wfnb.graph import Graph
+from wfnb.graph import Graph, TaskId
 from wfnb.timeline import TaskState, Timeline
 from wfnb.widgets.cards import Card, Seen, card, seen
-from wfnb.widgets.drawing import NAME, NOTE, WIDEST, Box, Drawing, draw, text_left
+from wfnb.widgets.counting import sized
+from wfnb.widgets.drawing import NAME, NOTE, WIDEST, Box, Drawing, draw, marks_width, text_left
 from wfnb.widgets.folding import Folded, fold
-from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, Look, in_words, mix
+from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, STALE, Look, in_words, mix
 from wfnb.widgets.progress_line import shares
 from wfnb.widgets.svg import FONT, Element, element, number, shorten, text_width, words, written
 
@@ -26,18 +27,27 @@ _CROWD = 120
 _LOUD = frozenset({TaskState.RUNNING, TaskState.FAILED, TaskState.RETRYING})
 
 
-def graph_svg(graph: Graph, timeline: Timeline | None = None) -> str:
-    """Draw a graph; coloured by the states of `timeline` when there is one."""
-    known, folded = seen(graph, timeline), fold(graph)
-    targets = frozenset(graph.targets)
-    cards = {each.id: card(each, known, targets=targets) for each in folded.folds}
+def graph_svg(
+    graph: Graph,
+    timeline: Timeline | None = None,
+    *,
+    stale: Collection[TaskId] = (),
+    unfolded: Collection[TaskId] = (),
+) -> str:
+    """Draw a graph; coloured by the states of `timeline` when there is one.
+
+    `stale` tasks are marked; the maps in `unfolded` show their items.
+    """
+    known, folded = seen(graph, timeline), fold(graph, unfolded=unfolded)
+    targets, changed = frozenset(graph.targets), frozenset(stale)
+    cards = {f.id: card(f, known, targets=targets, stale=changed) for f in folded.folds}
     drawing = draw(folded, cards)
     chips = list(_chips(drawing, folded, known))
     across = max(drawing.right, min(460.0, _row_width(chips)))
     rows = list(_rows(chips, across))
     height = drawing.bottom + 22 + 26 * len(rows) if drawing.cards else 26.0
     root = _root(across + 2 * _MARGIN, height + 2 * _MARGIN)
-    words(root, "title", _title(graph))
+    words(root, "title", f"graph of {sized(folded.tasks, folded.maps)}")
     words(root, "desc", in_words(known.counts) or "nothing has run")
     shift = f"translate({number(_MARGIN)} {number(_MARGIN)})"
     canvas = element(root, "g", transform=shift)
@@ -47,10 +57,6 @@ def graph_svg(graph: Graph, timeline: Timeline | None = None) -> str:
     for line, row in enumerate(rows):
         _draw_row(canvas, row, drawing.bottom + 22 + 26 * line if drawing.cards else 0.0)
     return written(root)
-
-
-def _title(graph: Graph) -> str:
-    return f"graph of {len(graph):,} {'task' if len(graph) == 1 else 'tasks'}"
 
 
 def _root(width: float, height: float) -> Element:
@@ -103,6 +109,9 @@ def _draw_card(canvas: Element, shown: Card, box: Box) -> None:
     _write(group, shown, box)
     if shown.is_target:
         _bullseye(group, x=box.width - 13, y=16.0)
+    if shown.stale:
+        _dashes(group, box)
+        _badge(group, STALE, x=box.width - marks_width(shown) + 16, y=16.0)
     if shown.is_folded and shown.counts:
         _bar(group, shown.counts, box)
 
@@ -123,9 +132,17 @@ def _sheet(group: Element, box: Box, look: Look | None, *, down: float) -> Eleme
     )
 
 
+def _dashes(group: Element, box: Box) -> None:
+    """A second border, inside the card: beyond it the page may be as dark as the dashes."""
+    width, height = box.width - 6, box.height - 6
+    lines = {"stroke": MUTED_INK, "stroke_width": 1.2, "stroke_dasharray": "5 3.5"}
+    element(group, "rect", x=3, y=3, width=width, height=height, rx=5.5, fill="none", **lines)
+
+
 def _badge(group: Element, look: Look, *, x: float, y: float) -> None:
     mark = element(group, "g", transform=f"translate({number(x)} {number(y)})")
-    element(mark, "circle", r=8, fill=look.colour)
+    rim = {"stroke": MUTED_INK, "stroke_width": 1.2} if look is STALE else {}
+    element(mark, "circle", r=8, fill=look.colour, **rim)
     element(
         mark,
         "path",
@@ -181,11 +198,15 @@ class _Chip:
 
 
 def _chips(drawing: Drawing, folded: Folded, known: Seen) -> Iterator[_Chip]:
-    shown = len(folded.folds)
-    tasks = f"{folded.tasks:,} {'task' if folded.tasks == 1 else 'tasks'}"
-    yield _Chip(f"{tasks} in {shown:,} nodes" if shown < folded.tasks else tasks)
+    shown, tasks = len(folded.folds), sized(folded.tasks, folded.maps)
+    is_fewer = shown < folded.tasks + folded.maps
+    nodes = "1 node" if shown == 1 else f"{shown:,} nodes"
+    yield _Chip(f"{tasks} in {nodes}" if is_fewer else tasks)
     if any(each.is_target for each in drawing.cards.values()):
         yield _Chip("target", is_target=True)
+    stale = sum(each.stale for each in drawing.cards.values())
+    if stale:
+        yield _Chip(f"{stale:,} {STALE.word}", STALE)
     for state, look in LOOKS.items():
         if known.counts[state]:
             yield _Chip(f"{known.counts[state]:,} {look.word}", look)

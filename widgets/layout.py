@@ -62,9 +62,12 @@ def waypoints(edges: Iterable[Edge], level: Mapping[str, int]) -> dict[Edge, tup
     """List the stops of each edge, its ends included: one in every column it crosses.
 
     A stop laid out like a node keeps the column free there, so an edge never runs behind a card.
+    Edges that begin together stop together: they are one line up to where they part.
     """
     paths = {}
-    for number, (start, end) in enumerate(edges):
+    numbers: dict[str, int] = {}
+    for start, end in edges:
+        number = numbers.setdefault(start, len(numbers))
         crossed = range(level[start] + 1, level[end])
         paths[start, end] = (start, *(f"\0{number}:{column}" for column in crossed), end)
     return paths

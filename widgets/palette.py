@@ -76,6 +76,17 @@ _BY_WORD = {row[0]: _look(*row) for row in _ROWS}
 LOOKS: Mapping[TaskState, Look] = {TaskState(word): look for word, look in _BY_WORD.items()}
 """In the order of bars and legends: what is over first, what went wrong last."""
 
+STALE = Look(
+    word="stale",
+    colour=PAPER,
+    ink=INK,
+    tint=NEUTRAL,
+    icon="≠",
+    bar="≠",
+    stroke="M-3.4-1.5H3.4M-3.4 1.5H3.4M2.1-4L-2.1 4",
+)
+"""No state but a mark beside it: the task, or something it needs, has changed since it ran."""
+
 SUCCEEDED = frozenset(
     {
         TaskState.DONE,

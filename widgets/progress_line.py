@@ -2,45 +2,90 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from wfnb.timeline import TaskState
+from wfnb.widgets.counting import plus
 from wfnb.widgets.palette import LOOKS, SUCCEEDED, in_words, succeeded
 
 _TOLD = (
+    TaskState.REUSED,
+    TaskState.SKIPPED,
     TaskState.RUNNING,
     TaskState.RETRYING,
+    TaskState.PREPARING,
     TaskState.FAILED,
     TaskState.UPSTREAM_FAILED,
     TaskState.CANCELLED,
 )
+_MOVING = (TaskState.RUNNING, TaskState.RETRYING, TaskState.PREPARING)
+_NONE: Mapping[TaskState, int] = {}
 
 
 def progress_line(
-    counts: Mapping[TaskState, int], *, elapsed_seconds: float, width: int = 40
+    counts: Mapping[TaskState, int],
+    *,
+    elapsed_seconds: float,
+    width: int = 40,
+    unsplit: Mapping[TaskState, int] = _NONE,
+    unlisted: Mapping[TaskState, int] = _NONE,
 ) -> str:
-    """Write a bar of `width` characters, then what it says in words; no newline at the end."""
-    total = sum(counts.values())
-    told = [f"{succeeded(counts):,}/{total:,} done", *_told(counts)]
-    return " · ".join([f"{_bar(counts, width)} {told[0]}", *told[1:], _clock(elapsed_seconds)])
+    """Write a bar of `width` characters, then what it says in words; no newline at the end.
+
+    Totals are of what people wrote, as a `Tally` counts it: a map's items and ordinary tasks. A
+    map without items is no part of the total, which says "+ map", but it is of the bar, as is a
+    list that is missing: it is full when nothing is left to do.
+    """
+    total, maps = sum(counts.values()), sum(unsplit.values())
+    all_counts = _sum(counts, unsplit, unlisted)
+    done = f"{succeeded(counts):,}/{total:,} done{f' + {plus(maps)}' if maps else ''}"
+    parts = [f"{_bar(all_counts, width)} {done}", *_told(all_counts), _clock(elapsed_seconds)]
+    return " · ".join(parts)
 
 
-def progress_summary(counts: Mapping[TaskState, int], *, elapsed_seconds: float) -> str:
-    """Write the last line of a run: did it do what it was asked; if not, what is missing."""
+def progress_summary(
+    counts: Mapping[TaskState, int],
+    *,
+    elapsed_seconds: float,
+    unsplit: Mapping[TaskState, int] = _NONE,
+    unlisted: Mapping[TaskState, int] = _NONE,
+) -> str:
+    """Write the last line of a run: did it do what it was asked; if not, what is missing.
+
+    It counts like `progress_line`; a map that never got its items counts as a task, and so does
+    a list if nothing else is missing.
+    """
+    counts = _sum(counts, unsplit)
+    if succeeded(counts) == sum(counts.values()):
+        counts = _sum(counts, unlisted)
     total, done = sum(counts.values()), succeeded(counts)
     tasks = "1 task" if total == 1 else f"{total:,} tasks"
     if done == total:
-        reused = counts.get(TaskState.REUSED, 0)
-        extra = f", {reused:,} of them reused" if reused else ""
-        return f"✓ {tasks} done in {_clock(elapsed_seconds)}{extra}"
+        extra = _besides(counts)
+        return f"✓ {tasks} done in {_clock(elapsed_seconds)}{f', {extra}' if extra else ''}"
     sign = "✗" if counts.get(TaskState.FAILED, 0) else "□"
     missing = in_words({s: count for s, count in counts.items() if s not in SUCCEEDED})
     return f"{sign} {done:,} of {tasks} done after {_clock(elapsed_seconds)}: {missing}"
 
 
+def _sum(*several: Mapping[TaskState, int]) -> Mapping[TaskState, int]:
+    total: Counter[TaskState] = Counter()
+    for counts in several:
+        total.update(counts)
+    return total
+
+
+def _besides(counts: Mapping[TaskState, int]) -> str:
+    """What of all that is done was not done here, or gave nothing."""
+    told = [s for s in (TaskState.REUSED, TaskState.SKIPPED) if counts.get(s, 0)]
+    words = [f"{counts[state]:,} of them {LOOKS[state].word}" for state in told]
+    return ", ".join(words)
+
+
 def _told(counts: Mapping[TaskState, int]) -> list[str]:
     # Nothing moves, but something could: it is for want of a worker, and that is worth a word.
-    waits = not any(counts.get(state, 0) for state in (TaskState.RUNNING, TaskState.RETRYING))
+    waits = not any(counts.get(state, 0) for state in _MOVING)
     told = (TaskState.QUEUED, *_TOLD) if waits else _TOLD
     return [f"{counts[state]:,} {LOOKS[state].word}" for state in told if counts.get(state, 0)]
 

@@ -16,10 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     terms = PoolTerms(
         store_url=given.store,
-        pool=given.pool or pool_key(given.store),
+        pool=given.pool or pool_key(given.store, given.environment),
         slots=given.slots if given.what == "pool" else 1,
         idle_seconds=given.idle_seconds,
         is_shared=given.what == "pool",
+        environment=given.environment,
     )
     try:
         return keep_pool(terms)
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         help="its address; $WFNB_STORE hides a password better than an argument",
     )
     parser.add_argument("--pool", help="the launch list to serve, if not this host's own")
+    parser.add_argument("--environment", default="", help="name of the packages to put first")
     parser.add_argument("--slots", type=int, default=cpus(), help="workers to start")
     parser.add_argument("--idle-seconds", type=float, default=600.0, help="go after so long unused")
     return parser

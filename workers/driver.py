@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol
@@ -13,14 +13,30 @@ from wfnb.errors import CallError, ErrorRecord, SerialisationError
 from wfnb.events import Sample, done_note
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
-from wfnb.script import Role
-from wfnb.steps import Call, Called, Complete, Fail, Load, Release, Save, Script, Step, Take, Wait
-from wfnb.storage import Ask, Joined, Reply, RunId, Store
+from wfnb.maps import SKIP, Elements
+from wfnb.role import Role
+from wfnb.steps import (
+    Call,
+    Called,
+    Complete,
+    Expand,
+    Fail,
+    Load,
+    Release,
+    Save,
+    Script,
+    Step,
+    Take,
+    Wait,
+)
+from wfnb.storage import Ask, Finished, Joined, Reply, RunId, Store
 from wfnb.storage.graphs import Stored
 from wfnb.storage.outputs import Archive, refuse_too_big
 from wfnb.workers.call import Outcome
 from wfnb.workers.inputs import Inputs, Unusable
+from wfnb.workers.keeping import Keeping
 from wfnb.workers.memory import Memory, settled
+from wfnb.workers.splits import Splits
 
 _MOST_HINTED_INPUTS = 8
 _WAIT_SECONDS = 1.0
@@ -70,6 +86,9 @@ class Driver:
         """Of calls that ended well, until they are reported."""
         self._errors: dict[int, ErrorRecord] = {}
         """Of those that did not."""
+        self._splits = Splits(self._graph, archive)
+        self._keeping = Keeping(store, archive.signer, stored)
+        self._skipped: set[int] = set()
         self._own_tasks = 0
         self._do: dict[type, Callable[[Any], Any]] = {
             Take: self._take,
@@ -77,6 +96,7 @@ class Driver:
             Call: self._call,
             Save: self._save,
             Complete: self._complete,
+            Expand: self._expand,
             Fail: self._fail,
             Release: self._release,
             Wait: self._wait,
@@ -95,14 +115,16 @@ class Driver:
         except StopIteration:
             return
 
-    def _ask(self, step: Take | Complete | None, hints: dict[TaskId, str] | None = None) -> Ask:
+    def _ask(
+        self, step: Take | Complete | Expand | None, hints: dict[TaskId, str] | None = None
+    ) -> Ask:
         return Ask(
             identity=self._joined.identity,
             generation=self._joined.generation,
             queue=self._joined.queue,
             want=step.want if step else 0,
             nonce=str(next(self._nonces)),
-            prefer=step.prefer if step else (),
+            prefer=getattr(step, "prefer", ()),
             short=tuple(step.short) if step else (),
             stay=self._own_tasks > 0,
             hints=hints or {},
@@ -154,13 +176,20 @@ class Driver:
     def _keep(
         self, at: int, task: TaskId, attempt: int, outcome: Outcome
     ) -> tuple[int, ErrorRecord | None]:
+        value = outcome.value
         try:
-            encoded = codec.encode(outcome.value, name=f"the result of {task}")
+            if isinstance(value, Elements):
+                self._splits.keep(task, value.values)
+                value = outcome.value = value.shape
+            elif value is SKIP and self._graph.base(at) != at:
+                self._skipped.add(at)
+            encoded = codec.encode(value, name=f"the result of {task}")
             refuse_too_big(task, encoded)
             encoded = settled(encoded, outcome)
         except SerialisationError as error:
             return 0, _record(task, attempt, "not-serialisable", error)
-        self._memory.keep(at, encoded, is_elsewhere=False)
+        self._memory.keep(task, encoded, is_elsewhere=False)
+        self._keeping.keep(at, encoded, self._inputs)
         return encoded.size_bytes, None
 
     def _not_called(self, step: Call, error: Exception) -> Called:
@@ -172,48 +201,73 @@ class Driver:
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
-        counted = self._inputs.counted
         for record in step.finished:
             at = self._graph.position[record.task]
             if record.held:
-                counted.add(at)
+                self._inputs.counted.add(record.task)
                 continue
-            encoded = self._memory[at]
+            encoded = self._memory[record.task]
             start = time.perf_counter()
             record.result = self._archive.write(
                 record.task, record.attempt, encoded, is_target=record.is_target
             )
-            self._memory.saved(at)
+            self._memory.saved(record.task)
             self._samples[at].save_seconds += time.perf_counter() - start
-            if record.result[:1] == b"{" and not record.is_target:
-                counted.add(at)
-            else:
+            if record.result[:1] != b"{" or not self._inputs.count(record.task):
                 record.unread = 0
 
     def _complete(self, step: Complete) -> Reply:
-        graph, counted, hints = self._graph, self._inputs.counted, {}
+        graph, hints = self._graph, dict[TaskId, str]()
         positions = [graph.position[record.task] for record in step.finished]
-        here = set(positions)
+        here = {record.task for record in step.finished}
         for at, record in zip(positions, step.finished, strict=True):
-            sample = self._samples.pop(at)
-            record.note = done_note(record.task, record.attempt, sample, held=record.held)
-            if counted:
-                record.reads = [
-                    graph.ids[i]
-                    for i in graph.inputs_at[at]
-                    if i in counted and (record.held or i not in here)
-                ]
+            self._describe(at, record, here)
             for reader in graph.readers_at[at]:
-                if reader not in here and len(graph.inputs_at[reader]) <= _MOST_HINTED_INPUTS:
-                    hints[graph.ids[reader]] = " ".join(graph.inputs(graph.ids[reader]))
-        self._own_tasks -= len(positions) if self._own_tasks else 0
+                if graph.ids[reader] not in here and self._is_hinted(reader):
+                    hints[graph.ids[reader]] = " ".join(graph.reads(reader))
+        if self._own_tasks:
+            self._own_tasks -= sum(graph.base(at) == at for at in positions)
         self._bench.flush()
-        ask = self._ask(step, hints)
-        reply = self._store.complete(self._run, step.finished, ask)
+        reply = self._store.complete(self._run, step.finished, self._ask(step, hints))
         self._bench.reported()
-        for at in positions:
-            if not graph.readers_at[at] or all(reader in here for reader in graph.readers_at[at]):
-                self._memory.forget(at)
+        for at, record in zip(positions, step.finished, strict=True):
+            if graph.base(at) == at and all(
+                graph.ids[reader] in here for reader in graph.readers_at[at]
+            ):
+                self._memory.forget(record.task)
+        return self._inputs.learn(reply)
+
+    def _describe(self, at: int, record: Finished, here: Container[TaskId]) -> None:
+        counted, sample = self._inputs.counted, self._samples.pop(at)
+        if at in self._skipped:
+            self._skipped.discard(at)
+            record.is_skipped = True
+        how = "held" if record.held else "skipped" if record.is_skipped else "done"
+        record.note = done_note(record.task, record.attempt, sample, how=how)
+        if counted:
+            record.reads = [
+                name
+                for name in self._inputs.outputs_read(at)
+                if name in counted and (record.held or name not in here)
+            ]
+
+    def _is_hinted(self, reader: int) -> bool:
+        return len(self._graph.inputs_at[reader]) <= _MOST_HINTED_INPUTS
+
+    def _expand(self, step: Expand) -> Reply:
+        """Elements are written first; the report then makes them inputs."""
+        task, attempt, start = step.claim.task, step.claim.attempt, time.perf_counter()
+        at = self._graph.position[task]
+        expansion = self._splits.expansion(task, attempt)
+        result = self._archive.write(task, attempt, self._memory[task], is_target=False)
+        self._samples[at].save_seconds += time.perf_counter() - start
+        record = Finished(task=task, attempt=attempt, result=result)
+        self._describe(at, record, ())
+        self._own_tasks -= 1 if self._own_tasks else 0
+        self._bench.flush()
+        reply = self._store.expand(self._run, record, expansion, self._ask(step))
+        self._bench.reported()
+        self._memory.saved(task)
         return self._inputs.learn(reply)
 
     def _fail(self, step: Fail) -> None:

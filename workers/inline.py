@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wfnb.errors import BackendError
@@ -64,7 +64,7 @@ class InlineBackend:
         queues = dict.fromkeys(plan.placements[task].queue for task in plan.graph)
         return {queue: Lane(limit=1, pool=self._pool) for queue in queues}
 
-    def serve(self) -> None:
+    def serve(self, environments: Sequence[str] = ("",)) -> None:
         pass
 
     def work(self, run: RunId, *, timeout_seconds: float) -> None:

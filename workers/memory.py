@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pickle import PickleBuffer
 
 from wfnb.codec import Encoded
+from wfnb.tasks import TaskId
 from wfnb.workers.call import Outcome
 
 MOST_BYTES = 512 << 20
@@ -15,42 +16,42 @@ _ENTRY_BYTES = 200
 
 
 class Memory:
-    """Outputs by position, the oldest forgotten first; what is nowhere else stays."""
+    """Outputs by name, the oldest forgotten first; what is nowhere else stays."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, Encoded] = {}
+        self._kept: dict[TaskId, Encoded] = {}
         self._bytes = 0
-        self._only_here: set[int] = set()
+        self._only_here: set[TaskId] = set()
 
-    def __contains__(self, at: int) -> bool:
-        return at in self._kept
+    def __contains__(self, name: TaskId) -> bool:
+        return name in self._kept
 
-    def __getitem__(self, at: int) -> Encoded:
-        return self._kept[at]
+    def __getitem__(self, name: TaskId) -> Encoded:
+        return self._kept[name]
 
-    def keep(self, at: int, encoded: Encoded, *, is_elsewhere: bool) -> None:
-        self.forget(at)
-        self._kept[at] = encoded
+    def keep(self, name: TaskId, encoded: Encoded, *, is_elsewhere: bool) -> None:
+        self.forget(name)
+        self._kept[name] = encoded
         self._bytes += encoded.size_bytes + _ENTRY_BYTES
         if not is_elsewhere:
-            self._only_here.add(at)
+            self._only_here.add(name)
 
-    def saved(self, at: int) -> None:
+    def saved(self, name: TaskId) -> None:
         """It is elsewhere too from now on."""
-        self._only_here.discard(at)
+        self._only_here.discard(name)
 
-    def forget(self, at: int) -> None:
-        encoded = self._kept.pop(at, None)
+    def forget(self, name: TaskId) -> None:
+        encoded = self._kept.pop(name, None)
         if encoded is not None:
             self._bytes -= encoded.size_bytes + _ENTRY_BYTES
-            self._only_here.discard(at)
+            self._only_here.discard(name)
 
-    def make_room(self, needed: Iterable[int]) -> None:
+    def make_room(self, needed: Iterable[TaskId]) -> None:
         if self._bytes <= MOST_BYTES:
             return
         stays = self._only_here.union(needed)
-        for at in [at for at in self._kept if at not in stays]:
-            self.forget(at)
+        for name in [name for name in self._kept if name not in stays]:
+            self.forget(name)
             if self._bytes <= MOST_BYTES:
                 return
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
+from wfnb.cabinet import hold
 from wfnb.errors import StoreError
 from wfnb.storage import Store, address
 from wfnb.storage.connection import connect
@@ -29,6 +30,7 @@ from wfnb.workers.farewell import see_store_off
 from wfnb.workers.poolfiles import PoolFiles, files_of
 from wfnb.workers.serve import serve
 from wfnb.workers.supervisor import Slot, Supervisor, say
+from wfnb.workers.surroundings import stand_first
 from wfnb.workers.template import Template, start_template
 
 MOST_SLOTS = 64
@@ -58,6 +60,8 @@ class PoolTerms:
     idle_seconds: float = 600.0
     is_shared: bool = True
     """The only one of its key on this host, and known to runs as the one that serves them."""
+    environment: str = ""
+    """Name of the packages that its workers find before the kernel's."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,7 @@ def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
     lock = files.lock() if terms.is_shared else None
     if terms.is_shared and lock is None:
         return 0
+    hold(terms.environment)  # while this process or a worker of it lives
     slots = [Slot(cell, open_log()) for cell in make_cells(max(MOST_SLOTS, terms.slots))]
     # The template before everything: no connection, thread or lock of ours may be in the workers.
     life = partial(_life, terms, slots, work)
@@ -102,12 +107,13 @@ def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
 
 def _life(terms: PoolTerms, slots: list[Slot], work: Work, number: int) -> None:
     """A worker's, in its own process."""
-    slot = slots[number]
-    slot.cell.occupy(os.getpid())
-    capture = Capture(slot.log, slot.cell)
+    cell = slots[number].cell
+    cell.occupy(os.getpid())
+    capture = Capture(slots[number].log, cell)
     capture.redirect()
+    stand_first(terms.environment)
     label = f"{platform.node()} pid {os.getpid()}"
-    work(terms.store_url, terms.pool, slot.cell, capture, label)
+    work(terms.store_url, terms.pool, cell, capture, label)
 
 
 class Pool:
@@ -232,8 +238,10 @@ class Pool:
         self._retry_at = time.monotonic() + pause
 
     def _show(self, store: Store, *, ttl_seconds: float) -> None:
+        terms = self._terms
         about = {"pid": str(os.getpid()), "slots": str(self._open), "host": platform.node()}
-        store.announce(self._terms.pool, about, ttl_seconds=ttl_seconds)
+        about["environment"] = terms.environment
+        store.announce(terms.pool, about, ttl_seconds=ttl_seconds)
 
     def _grow(self) -> None:
         wanted = min(self._files.wanted(), len(self._slots)) if self._terms.is_shared else 0

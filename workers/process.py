@@ -1,4 +1,4 @@
-"""The backend of local processes: makes sure that this host has a pool, and says who may ask it."""
+"""The backend of local processes: sees that this host has pools, and says who may ask them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +27,10 @@ START_SECONDS = 10.0
 
 
 class ProcessBackend:
-    """Workers on this host, in a pool that all its clients share.
+    """Workers on this host, in pools that all its clients share: one for each environment.
 
-    `workers` is how many may serve one run at once, as many as there are CPUs by default; a living
-    pool that has fewer grows.
+    `workers` is how many may serve one queue of a run at once, as many as there are CPUs by
+    default; a living pool that has fewer grows.
     """
 
     name = "process"
@@ -42,8 +42,7 @@ class ProcessBackend:
         self._url = url
         self._workers = workers or cpus()
         self.pool = pool_key(url)
-        self._files = files_of(self.pool)
-        self._seen_at = self._started_at = float("-inf")
+        self._pools: dict[str, HostPool] = {}
 
     def lanes(self, plan: Plan) -> Mapping[str, Lane]:
         planned = len(plan.workers)
@@ -56,34 +55,60 @@ class ProcessBackend:
         for task, placement in _first_of_each(plan):
             if placement.queue not in lanes:
                 limit = self._workers if placement.worker is None else 1
-                lanes[placement.queue] = Lane(limit=limit, pool=self.pool)
+                pool = self._pool(placement.environment)
+                lanes[placement.queue] = Lane(limit=limit, pool=pool.key)
             _refuse_too_big(task, placement)
-        self._workers_wanted(max(self._workers, planned))
+        for environment in plan.environments:
+            self._pool(environment).want(max(self._workers, planned))
         return lanes
 
-    def serve(self) -> None:
-        now = time.monotonic()
-        if now - max(self._seen_at, self._started_at) < TRUSTED_SECONDS:
-            return
-        # One that was killed is still announced for a while, but its lock is gone with it.
-        if self._files.pid() is not None and self.pool in self._store.pools():
-            self._seen_at, self._started_at = now, float("-inf")
-            return
-        if self._files.pid() is not None and now - self._started_at < START_SECONDS:
-            return
-        self._refuse_if_it_failed()
-        start_pool(self._files, self._url, pool=self.pool, slots=self._workers)
-        self._started_at = now
+    def serve(self, environments: Sequence[str] = ("",)) -> None:
+        for environment in environments:
+            self._pool(environment).serve(self._store)
 
     def work(self, run: RunId, *, timeout_seconds: float) -> None:
         """Workers do it in processes of their own."""
 
     def close(self) -> None:
-        """The pool stays: other clients may use it, and it goes by itself."""
+        """The pools stay: other clients may use them, and they go by themselves."""
 
-    def _workers_wanted(self, count: int) -> None:
-        if count > cpus():
-            self._files.want(count)
+    def _pool(self, environment: str) -> HostPool:
+        if environment not in self._pools:
+            self._pools[environment] = HostPool(self._url, environment, slots=self._workers)
+        return self._pools[environment]
+
+
+class HostPool:
+    """A client's view of the one pool of a store and an environment on this host."""
+
+    def __init__(self, url: str, environment: str, *, slots: int) -> None:
+        self.key = pool_key(url, environment)
+        self._url = url
+        self._environment = environment
+        self._slots = slots
+        self._files = files_of(self.key)
+        self._seen_at = self._started_at = float("-inf")
+
+    def serve(self, store: Store) -> None:
+        """Start it if it is not alive; return at once in any case."""
+        now = time.monotonic()
+        if now - max(self._seen_at, self._started_at) < TRUSTED_SECONDS:
+            return
+        # One that was killed is still announced for a while, but its lock is gone with it.
+        if self._files.pid() is not None and self.key in store.pools():
+            self._seen_at, self._started_at = now, float("-inf")
+            return
+        if self._files.pid() is not None and now - self._started_at < START_SECONDS:
+            return
+        self._refuse_if_it_failed()
+        start_pool(
+            self._files, self._url, pool=self.key, slots=self._slots, environment=self._environment
+        )
+        self._started_at = now
+
+    def want(self, workers: int) -> None:
+        if workers > cpus():
+            self._files.want(workers)
 
     def _refuse_if_it_failed(self) -> None:
         if self._started_at == float("-inf"):
@@ -95,22 +120,26 @@ class ProcessBackend:
         )
 
 
-def pool_key(url: str) -> str:
-    """The launch list of this host's pool for a store: one per environment a task could notice."""
+def pool_key(url: str, environment: str = "") -> str:
+    """The launch list of this host's pool for a store: one per environment a task could notice.
+
+    `environment` is the name of what stands before the packages that the kernel has.
+    """
     place = address.parse(url)
     if place.is_embedded:
         store = str(serverfiles.default_state_dir())
     else:
         store = f"{place.host}:{place.port}{place.path}/{place.db}"
-    words = (*_environment(), store, str(os.getuid()))
-    environment = hashlib.sha256("|".join(words).encode()).hexdigest()[:12]
-    return f"process:{os.uname().nodename}:{environment}"
+    words = (*_kernel(), store, str(os.getuid()))
+    kernel = hashlib.sha256("|".join(words).encode()).hexdigest()[:12]
+    return f"process:{os.uname().nodename}:{kernel}{f'+{environment}' if environment else ''}"
 
 
-def start_pool(files: PoolFiles, url: str, *, pool: str, slots: int) -> None:
+def start_pool(files: PoolFiles, url: str, *, pool: str, slots: int, environment: str = "") -> None:
     """Start it and return; it is nobody's child, and has only this process's environment."""
     command = [sys.executable, "-P", "-m", "wfnb.workers", "pool"]
     command += ["--pool", pool, "--slots", str(slots)]
+    command += ["--environment", environment] if environment else []
     log = files.open_log()
     try:
         subprocess.run(
@@ -144,7 +173,7 @@ def memory_bytes() -> int:
 
 
 @cache
-def _environment() -> tuple[str, ...]:
+def _kernel() -> tuple[str, ...]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (python, str(PROTOCOL_VERSION), version("dill"), sys.prefix)
 

@@ -20,7 +20,8 @@ from wfnb.errors import (
 )
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
-from wfnb.script import Role, work
+from wfnb.role import Role
+from wfnb.script import work
 from wfnb.signing import Signer, load_key
 from wfnb.storage import Joined, Request, RunId, Store, embedded
 from wfnb.storage.address import parse

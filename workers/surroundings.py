@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import sysconfig
 import time
 from pathlib import Path
 
+from wfnb.cabinet import folder_of
 from wfnb.storage.graphs import Home
 
+_first: list[str] = []
+"""Folders that stand before any run's own import path."""
 _INSTALLED = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
@@ -17,6 +21,30 @@ _INSTALLED = tuple(
 
 _CLOCK_ERROR_NS = 20_000_000
 """Times of change come from a clock that ticks some hundred times a second."""
+
+
+def stand_first(environment: str) -> None:
+    """From now on, its packages win over any others, also in what tasks start; nothing for "".
+
+    Those that this process runs on itself were imported before, and are its own: a task that
+    imports one of that name gets the folder's.
+    """
+    if not environment:
+        return
+    folder = folder_of(environment)
+    _first.append(str(folder))
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    brought = {path.name.partition(".")[0] for path in folder.iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in brought]:
+        del sys.modules[name]
+    _before("PYTHONPATH", folder)
+    _before("PATH", folder / "bin")
+
+
+def _before(variable: str, folder: Path) -> None:
+    rest = os.environ.get(variable)
+    os.environ[variable] = f"{folder}{os.pathsep}{rest}" if rest else str(folder)
 
 
 class Surroundings:
@@ -43,7 +71,7 @@ class Surroundings:
         self._home = home
         # Python takes a .pyc for fresh that was written in the second in which its source changed.
         sys.dont_write_bytecode = True
-        sys.path[:] = home.path
+        sys.path[:] = _first + [folder for folder in home.path if folder not in _first]
 
     def _is_stale(self) -> bool:
         self._note_new_modules()
@@ -54,7 +82,7 @@ class Surroundings:
             return
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if name in self._at_start or not file or file.startswith(_INSTALLED):
+            if name in self._at_start or not file or file.startswith((*_INSTALLED, *_first)):
                 continue
             if file not in self._seen:
                 stamp = _stamp(file)

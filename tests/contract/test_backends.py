@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from wfnb import Resources, current_attempt, task
+from wfnb.choices import Choices
 from wfnb.errors import (
     BackendError,
     CallError,
@@ -26,7 +27,7 @@ from wfnb.errors import (
     TaskError,
 )
 from wfnb.runner import Run
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.storage import RunId, keys
 from wfnb.storage.outputs import shared_folder
 

@@ -286,7 +286,7 @@ def test_the_last_reader_releases_a_chain_of_held_outputs_and_what_it_read(store
     store.open_run(shape.opening())
     worker = Worker.at(store)
     worker.claim(stay=True)
-    store.put(RUN, "out-x", [b"big"])
+    store.put(RUN, {"out-x": [b"big"]})
     worker.complete(finished(shape, "x", result=pointer("out-x"), unread=1), stay=True)
     held = {"held": True, "unread": 1}
     worker.complete(
@@ -345,7 +345,7 @@ def test_an_output_made_again_is_dropped_when_those_have_read_it_that_had_not(st
     store.abandon(RUN, worker.identity, None)
     heir = Worker.at(store)
     heir.claim(stay=True)
-    store.put(RUN, "a2", [b"big"])
+    store.put(RUN, {"a2": [b"big"]})
     reply = heir.complete(finished(shape, "a", 2, result=pointer("a2"), unread=2), stay=True)
     assert stored.chunk_names() == {"a2"}
     heir.complete(finished(shape, "c", reply.claims[0].attempt, reads=["a"]), stay=True)

@@ -14,7 +14,7 @@ FORK = Shape({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]})
 
 def test_chunks_come_back_as_they_were_put(store):
     store.open_run(CHAIN.opening())
-    store.put(RUN, "a:1", [b"one", memoryview(b"two"), b""])
+    store.put(RUN, {"a:1": [b"one", memoryview(b"two"), b""]})
     assert store.get(RUN, "a:1", 3) == [b"one", b"two", b""]
     assert store.get(RUN, "a:1", 0) == []
 
@@ -23,7 +23,7 @@ def test_chunks_that_no_completion_names_expire(stored):
     store = stored.store
     store.open_run(CHAIN.opening())
     Worker.at(store).claim()
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     stored.make_chunks_expire()
     with pytest.raises(StoreError, match="a:1 of r is gone"):
         store.get(RUN, "a:1", 1)
@@ -34,7 +34,7 @@ def test_chunks_that_a_completion_names_stay(stored):
     store.open_run(CHAIN.opening())
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:1", [b"one", b"two"])
+    store.put(RUN, {"a:1": [b"one", b"two"]})
     worker.complete(finished(CHAIN, "a", result=pointer("a:1", 2), unread=1))
     stored.make_chunks_expire()
     assert store.get(RUN, "a:1", 2) == [b"one", b"two"]
@@ -45,7 +45,7 @@ def test_chunks_of_a_refused_completion_still_expire(stored):
     store.open_run(CHAIN.opening())
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:9", [b"one"])
+    store.put(RUN, {"a:9": [b"one"]})
     worker.complete(finished(CHAIN, "a", 9, result=pointer("a:9"), unread=1))
     stored.make_chunks_expire()
     assert stored.chunk_names() == set()
@@ -53,7 +53,7 @@ def test_chunks_of_a_refused_completion_still_expire(stored):
 
 def test_a_missing_chunk_is_an_error_that_names_the_output(store):
     store.open_run(CHAIN.opening())
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     for name, chunks in (("a:1", 2), ("never", 1)):
         with pytest.raises(StoreError, match=f"{name} of r is gone"):
             store.get(RUN, name, chunks)
@@ -65,7 +65,7 @@ def test_an_output_is_dropped_when_its_last_reader_is_done(stored, kind):
     store.open_run(FORK.opening())
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     result = pointer("a:1") if kind == "chunks" else b"small"
     worker.complete(finished(FORK, "a", result=result, unread=2), want=2)
     worker.complete(finished(FORK, "b", reads=["a"]))
@@ -104,7 +104,7 @@ def test_an_output_read_in_the_call_that_brings_it_is_dropped_at_once(stored):
     store.open_run(CHAIN.opening())
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     worker.complete(
         finished(CHAIN, "a", result=pointer("a:1"), unread=1),
         finished(CHAIN, "b", became=True, reads=["a"]),
@@ -118,7 +118,7 @@ def test_an_output_of_very_many_chunks_is_kept_and_dropped(stored):
     store.open_run(CHAIN.opening())
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:1", [b"x"] * 9_000)
+    store.put(RUN, {"a:1": [b"x"] * 9_000})
     worker.complete(finished(CHAIN, "a", result=pointer("a:1", 9_000), unread=1))
     worker.complete(finished(CHAIN, "b", reads=["a"]))
     assert stored.chunk_names() == set()

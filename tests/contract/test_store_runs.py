@@ -282,11 +282,11 @@ def test_a_dropped_run_leaves_no_key(stored):
     store.open_run(CHAIN.opening(constants={"hash": b"large"}, policies={"a": Policy(retries=1)}))
     worker = Worker.at(store)
     worker.claim()
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     store.append_log(RUN, "a", 1, b"text")
     worker.fail("a")
     store.drop(RUN)
-    store.put(NONE, "a:1", [b"one"])
+    store.put(NONE, {"a:1": [b"one"]})
     assert stored.is_empty()
     assert worker.claim().status == "stop"
     assert store.active_runs() == []
@@ -310,7 +310,7 @@ def test_every_key_of_a_run_expires(stored):
     check()
     holder.claim(stay=True), worker.claim()
     holder.complete(finished(shape, "h", held=True, unread=1), stay=True)
-    store.put(RUN, "a:1", [b"one"])
+    store.put(RUN, {"a:1": [b"one"]})
     worker.complete(finished(shape, "a", result=pointer("a:1"), unread=1))
     worker.fail("b")
     store.note(RUN, '{"none": "x"}')

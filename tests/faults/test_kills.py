@@ -16,8 +16,9 @@ import pytest
 from tests.mortals import end_pool
 from tests.waiting import wait_until
 from wfnb import task
+from wfnb.choices import Choices
 from wfnb.events import START, TaskDone, WorkerJoined, WorkerLeft, WorkerLost, read_entry
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.storage import MOST_LOSSES, Identity, keys
 from wfnb.storage.outputs import shared_folder
 from wfnb.workers.poolfiles import files_of

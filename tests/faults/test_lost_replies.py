@@ -14,9 +14,10 @@ from tests.mortals import CHUNKED_BYTES, POOL, Workload, done_of, end_pool
 from tests.sessions import PATIENCE_SECONDS
 from tests.stoppable import Flow
 from wfnb import task
+from wfnb.choices import Choices
 from wfnb.events import START, TaskDone, TaskFailed, read_entry
 from wfnb.graph import Options, TaskId
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.signing import Signer, load_key
 from wfnb.storage import RunId
 from wfnb.storage.outputs import Archive

@@ -16,7 +16,8 @@ from tests.faulty import FaultyProxy
 from tests.mortals import done_of, end_pool
 from tests.waiting import wait_until
 from wfnb import task
-from wfnb.session import Choices, Session
+from wfnb.choices import Choices
+from wfnb.session import Session
 from wfnb.storage import embedded, serverfiles
 from wfnb.workers.process import pool_key
 

@@ -17,8 +17,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from wfnb import task
+from wfnb.choices import Choices
 from wfnb.errors import SerialisationError, TaskError
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 
 PATIENCE_SECONDS = 60.0
 

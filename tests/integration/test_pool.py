@@ -19,8 +19,9 @@ import pytest
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from wfnb import Resources, task
+from wfnb.choices import Choices
 from wfnb.errors import BackendError, RunCancelledError, TaskError
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.storage import embedded
 from wfnb.storage.stores import connect_store
 from wfnb.workers.poolfiles import files_of
@@ -277,7 +278,7 @@ def test_a_pool_with_too_few_workers_grows(redis_server):
     backend = ProcessBackend(store, redis_server.url, workers=2)
     try:
         wait_until(lambda: backend.pool in store.pools(), description="the pool is seen")
-        backend._files.want(3)
+        files_of(backend.pool).want(3)
         wait_until(
             lambda: store.pools()[backend.pool]["slots"] == "3", description="it has three slots"
         )

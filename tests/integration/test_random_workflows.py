@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wfnb import task
-from wfnb.session import Choices, Session
+from wfnb.choices import Choices
+from wfnb.session import Session
 
 PATIENCE_SECONDS = 60.0
 CHOICES = {

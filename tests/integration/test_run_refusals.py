@@ -9,8 +9,9 @@ import pytest
 
 from tests.sessions import PATIENCE_SECONDS, session
 from wfnb import task
+from wfnb.choices import Choices
 from wfnb.errors import BackendError, TaskError
-from wfnb.session import Choices, Session
+from wfnb.session import Session
 from wfnb.storage import outputs
 from wfnb.workers.poolfiles import files_of
 

@@ -79,7 +79,7 @@ class Version(tuple):
 
 def round_trip(value: Any, *outputs: Any) -> Any:
     """Mark -> hole -> output, as an argument that is captured here and filled on a worker."""
-    capture = Capture(Mark)
+    capture = Capture({Mark: lambda mark: (mark, None)})
     captured = capture.of(value)
     marked = [outputs[mark.position] for mark in capture.inputs]
     (filled,), _ = fill(((captured,),), marked, {})
@@ -87,7 +87,7 @@ def round_trip(value: Any, *outputs: Any) -> Any:
 
 
 def captured(value: Any) -> Any:
-    return Capture(Mark).of(value)
+    return Capture({Mark: lambda mark: (mark, None)}).of(value)
 
 
 @pytest.mark.parametrize(

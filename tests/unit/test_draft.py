@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from wfnb.draft import Draft, tasks_in
+from wfnb.draft import Draft
 from wfnb.errors import GraphError
 from wfnb.language import task
+from wfnb.lineage import tasks_in
 
 
 @task

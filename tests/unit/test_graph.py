@@ -8,8 +8,9 @@ import pytest
 
 from wfnb.arguments import Nested, OutputOf, output_at
 from wfnb.errors import GraphError
-from wfnb.graph import Function, Graph, NamedCall, Options, Task, TaskId, freeze
-from wfnb.language import task
+from wfnb.freezing import freeze
+from wfnb.graph import Function, Graph, NamedCall, NamedTask, Options, Task, TaskId
+from wfnb.language import next_serial, task
 
 
 @task
@@ -27,6 +28,10 @@ def identity(value: Any = None) -> Any:
 
 
 IDENTITY = Function("identity", identity)
+
+
+def named(name: str, *inputs: Task) -> NamedTask:
+    return NamedTask(next_serial(), Function(name, identity), (), inputs, name=name)
 
 
 def call(name: str, *reads: str, **named: str) -> NamedCall:
@@ -65,16 +70,14 @@ def test_functions_of_one_name_share_the_count() -> None:
 
 
 def test_names_are_ids_where_they_are_given() -> None:
-    one, two = count(1), count(2)
-    graph = freeze([one, two], {two.serial: "total"})
+    graph = freeze([count(1), named("total")])
     assert graph.ids == ("count-0", "total")
     assert graph.names == {1: "total"}
 
 
 def test_two_tasks_of_one_given_name_are_refused() -> None:
-    one, two = count(1), count(2)
     with pytest.raises(GraphError, match="two tasks are named x: give one"):
-        freeze([one, two], {one.serial: "x", two.serial: "x"})
+        freeze([named("x"), named("x")])
 
 
 def test_a_task_is_there_once_however_often_it_is_read_or_wanted() -> None:

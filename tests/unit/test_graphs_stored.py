@@ -15,7 +15,8 @@ import pytest
 from wfnb import codec
 from wfnb.arguments import Constant, Nested, OutputOf, constants_of, fill
 from wfnb.errors import SerialisationError, SignatureError
-from wfnb.graph import Function, Graph, NamedCall, Options, Task, freeze
+from wfnb.freezing import freeze
+from wfnb.graph import Function, Graph, NamedCall, Options, Task
 from wfnb.language import task
 from wfnb.resources import Resources
 from wfnb.signing import Signer
@@ -276,7 +277,7 @@ def test_a_task_in_a_closure_is_refused_by_name() -> None:
     def late() -> Any:
         return early
 
-    with pytest.raises(SerialisationError, match=r"`early`, a wfnb.graph.Task.*as an argument"):
+    with pytest.raises(SerialisationError, match=r"`early`, a wfnb.tasks.Task.*as an argument"):
         dumped(late())
 
 
@@ -286,7 +287,7 @@ def test_a_task_where_nobody_looks_is_refused_by_name() -> None:
 
     holder = Holder()
     holder.task = same(1)
-    with pytest.raises(SerialisationError, match=r"value.task is a wfnb.graph.Task"):
+    with pytest.raises(SerialisationError, match=r"value.task is a wfnb.tasks.Task"):
         dumped(same(holder))
     objects = np.array([None], dtype=object)
     objects[0] = same(1)

@@ -12,7 +12,8 @@ import pytest
 
 from wfnb.arguments import Output
 from wfnb.errors import CallError, GraphError, OptionError, WfnbError
-from wfnb.graph import Task, freeze
+from wfnb.freezing import freeze
+from wfnb.graph import Task
 from wfnb.language import Attempt, InWorker, TaskFunction, running, task
 from wfnb.resources import Resources
 

@@ -91,6 +91,13 @@ def test_a_long_edge_stops_in_every_column_it_crosses():
     assert len(set(paths["a", "d"])) == 4
 
 
+def test_long_edges_that_begin_together_stop_together():
+    edges = [("a", "d"), ("a", "e"), ("b", "d")]
+    paths = waypoints(edges, {"a": 0, "b": 0, "d": 2, "e": 3})
+    assert paths["a", "d"][1] == paths["a", "e"][1]
+    assert paths["a", "d"][1] != paths["b", "d"][1]
+
+
 def test_a_chain_of_20000_nodes_needs_no_recursion():
     nodes = [str(i) for i in range(20_000)]
     assert levels(nodes, pairwise(nodes))["19999"] == 19_999

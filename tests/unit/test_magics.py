@@ -13,7 +13,8 @@ from IPython.testing.globalipapp import start_ipython
 
 import wfnb
 from wfnb import magics
-from wfnb.session import Choices, Session
+from wfnb.choices import Choices
+from wfnb.session import Session
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from wfnb.errors import PlanError
-from wfnb.graph import Graph, freeze
+from wfnb.freezing import freeze
+from wfnb.graph import Graph
 from wfnb.language import task
 from wfnb.plan import Placement, Plan
 from wfnb.planners import PLANNERS, planner_named, register

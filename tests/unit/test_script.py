@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 
 from tests.stoppable import RUN, Flow, World, at_random
+from wfnb.batch import MOST_FINISHED, SHORT_SECONDS
 from wfnb.graph import Options
 from wfnb.resources import Resources
 from wfnb.script import (
     MOST_CLAIMS,
-    MOST_FINISHED,
-    SHORT_SECONDS,
     Call,
     Complete,
     Fail,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from wfnb import demo
-from wfnb.graph import freeze
+from wfnb.freezing import freeze
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_tour.ipynb"
 FILES = {

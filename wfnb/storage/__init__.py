@@ -18,6 +18,7 @@ from wfnb.storage.records import (
     MOST_LOSSES,
     Ask,
     Claim,
+    Expansion,
     Finished,
     Identity,
     Joined,
@@ -31,6 +32,7 @@ from wfnb.storage.records import (
     Seed,
     Snapshot,
 )
+from wfnb.storage.reuse import Reusable, Reusables
 
 __all__ = [
     "LAUNCH_SECONDS",
@@ -39,6 +41,7 @@ __all__ = [
     "Ask",
     "Choreography",
     "Claim",
+    "Expansion",
     "Feed",
     "Finished",
     "Identity",
@@ -52,6 +55,8 @@ __all__ = [
     "Recovery",
     "Reply",
     "Request",
+    "Reusable",
+    "Reusables",
     "RunId",
     "Runs",
     "Seed",
@@ -74,6 +79,10 @@ class Choreography(Protocol):
 
     def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
         """Take in finished tasks, make their readers ready, hand out the next, ask for launches."""
+        ...
+
+    def expand(self, run: RunId, splitter: Finished, expansion: Expansion, ask: Ask) -> Reply:
+        """Take in a task that split iterables, and make its maps' items; else like `complete`."""
         ...
 
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
@@ -151,8 +160,8 @@ class Runs(Protocol):
 
 
 class Outputs(Protocol):
-    def put(self, run: RunId, name: str, chunks: Sequence[bytes | memoryview]) -> None:
-        """Write an output's chunks; they expire unless a completion names them."""
+    def put(self, run: RunId, outputs: Mapping[str, Sequence[bytes | memoryview]]) -> None:
+        """Write outputs' chunks, by name; they expire unless a completion names them."""
         ...
 
     def get(self, run: RunId, name: str, chunks: int) -> list[bytes]:
@@ -171,6 +180,10 @@ class Outputs(Protocol):
 
     def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
         """Every output the run still has."""
+        ...
+
+    def expansions(self, run: RunId) -> Mapping[TaskId, int]:
+        """Tasks that split -> how many items each made."""
         ...
 
 
@@ -228,7 +241,7 @@ class Launches(Protocol):
         ...
 
 
-class Store(Choreography, Recovery, Runs, Outputs, Feed, Launches, Protocol):
+class Store(Choreography, Recovery, Runs, Outputs, Feed, Launches, Reusables, Protocol):
     """Workers and clients coordinate through nothing else."""
 
     def close(self) -> None: ...

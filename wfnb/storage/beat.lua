@@ -6,7 +6,8 @@ redis.call('ZADD', k'leases', now + LEASE, ARGV[1])
 if redis.call('TTL', k'meta') > keep / 2 then return generation end
 for _, name in ipairs({ 'meta', 'graph', 'plan', 'state', 'missing', 'values', 'results', 'queues', 'lanes',
     'policies', 'crew', 'workers', 'names', 'joined', 'leases', 'unread', 'held', 'attempts',
-    'constants', 'seats', 'asked', 'delayed', 'failures', 'lost', 'errors', 'events', 'replies', 'last_failed' }) do
+    'constants', 'seats', 'asked', 'delayed', 'failures', 'lost', 'errors', 'events', 'replies', 'last_failed',
+    'expansions' }) do
   redis.call('EXPIRE', k(name), keep)
 end
 for _, content in ipairs(redis.call('HKEYS', k'constants')) do

@@ -10,10 +10,10 @@ from typing import Any
 
 from wfnb import codec
 from wfnb.arguments import (
+    HOLES,
     Arguments,
     Constant,
     Nested,
-    Output,
     holds_outputs,
     values_of,
 )
@@ -25,7 +25,7 @@ LARGE_BYTES = 32 * 1024
 """A constant of this size is stored once, under its content, and fetched by who needs it."""
 _LONG = 512
 """A container of this many elements may be large; it is encoded to see."""
-_SMALL_TYPES: frozenset[type] = frozenset({int, float, bool, type(None), complex, Output, Constant})
+_SMALL_TYPES: frozenset[type] = HOLES | {int, float, bool, type(None), complex, Constant}
 
 
 def load_constant(blob: bytes, signer: Signer, content: str) -> codec.Encoded:
@@ -88,7 +88,7 @@ def _may_be_large(value: Any) -> bool:
         size = _own_size(one)
         if size is None:
             parts = _parts(one)
-            if len(parts) >= _LONG and Output not in map(type, parts):
+            if len(parts) >= _LONG and HOLES.isdisjoint(map(type, parts)):
                 return True
             if not _SMALL_TYPES.issuperset(map(type, parts)):
                 to_see.extend(parts)

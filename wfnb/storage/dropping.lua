@@ -44,9 +44,10 @@ local function drop_read(tasks, dropped)
       redis.call('HDEL', k'unread', task)
       local held = redis.call('HGET', k'held', task)
       if held then
+        held = cjson.decode(held)
         redis.call('HDEL', k'held', task)
-        redis.call('HSET', k'state', task, 'done')
-        for _, read in ipairs(cjson.decode(held).reads) do to_see[#to_see + 1] = read end
+        redis.call('HSET', k'state', task, held.skipped and 'skipped' or 'done')
+        for _, read in ipairs(held.reads) do to_see[#to_see + 1] = read end
       else
         drop(task, dropped)
       end

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
 from wfnb import codec
 from wfnb.arguments import Arguments, Nested, constants_of, is_frozen
 from wfnb.errors import SerialisationError
-from wfnb.graph import Function, Graph, Options, TaskId, ids_of
+from wfnb.graph import Function, Graph, MapCall, Options, TaskId, ids_of
+from wfnb.growth import GrowingGraph
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage.constants import Constants
@@ -56,19 +59,29 @@ class Stored:
     has_constants: bool
     sources: bytes
     """Of its functions that are in no file; for `remember`."""
+    fingerprints: Mapping[int, str]
+    """Of tasks whose values are to be kept, by position."""
+    written_seconds: float
+    """When it was, by its client's clock."""
 
 
 def dump_graph(
-    graph: Graph, signer: Signer, run: str, *, queue_at: Sequence[str] | None = None
+    graph: Graph,
+    signer: Signer,
+    run: str,
+    *,
+    queue_at: Sequence[str] | None = None,
+    fingerprints: Mapping[int, str] | None = None,
 ) -> Dumped:
     """Raises SerialisationError, naming task and variable, for what cannot travel."""
+    graph = graph.as_planned
     _refuse_borrowed(graph)
     constants = Constants(signer)
-    arguments = [constants.apart(its) for its in graph.arguments_at]
+    arguments = [constants.apart(its) for its in (*graph.arguments_at, *_templates(graph))]
     blobs: dict[bytes, int] = {}
     functions = []
     for at, function in enumerate(graph.functions):
-        blob = _dump_function(function, graph.ids[graph.function_at.index(at)])
+        blob = _dump_function(function, _task_of(graph, at))
         place = blobs.setdefault(blob, len(blobs))
         functions.append((function.name, _plain(function.options), place))
     shape = (
@@ -78,11 +91,14 @@ def dump_graph(
         graph.inputs_at,
         [graph.position[target] for target in graph.targets],
         dict(graph.names),
+        [(at, _map_words(call)) for at, call in graph.maps.items()],
         codec.pack(_encode_arguments(graph, arguments)),
         queue_at,
         astuple(Home.here()),
         bool(constants.found),
         sources_of(blobs),
+        dict(fingerprints or {}),
+        time.time(),
     )
     payload = codec.pack(codec.encode(shape))
     return Dumped(signer.seal(payload, f"graph:{run}"), constants.found)
@@ -91,12 +107,11 @@ def dump_graph(
 def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     """The graph of a run. Functions and arguments, which are the user's, load when first used."""
     payload = codec.unpack(signer.open(blob, f"graph:{run}"))
-    functions, blobs, function_at, inputs_at, targets, names, arguments, *about = codec.decode(
-        payload
-    )
-    queue_at, home, has_constants, sources = about
+    functions, blobs, function_at, inputs_at, targets, names, *more = codec.decode(payload)
+    maps, arguments, queue_at, home, *about = more
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
+    loaded_arguments = _StoredArguments(arguments, len(ids))
     graph = Graph(
         functions=tuple(
             Function(name=name, call=calls[place], options=_options(options))
@@ -104,12 +119,16 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
         ),
         ids=ids,
         function_at=function_at,
-        arguments_at=_StoredArguments(arguments, len(ids)),
+        arguments_at=loaded_arguments,
         inputs_at=inputs_at,
         targets=tuple(ids[at] for at in targets),
         names=names,
+        maps={
+            at: MapCall(**words, arguments=partial(loaded_arguments.fresh, len(ids) + number))
+            for number, (at, words) in enumerate(maps)
+        },
     )
-    return Stored(graph, Home(*home), queue_at, has_constants, sources)
+    return Stored(GrowingGraph.of_run(graph), Home(*home), queue_at, *about)
 
 
 class _StoredFunction:
@@ -154,6 +173,10 @@ class _StoredArguments(Sequence[Arguments]):
     def __getitem__(self, at: int | slice) -> Arguments | Sequence[Arguments]:
         if isinstance(at, slice):
             return [self[one] for one in range(*at.indices(self._length))]
+        return self.fresh(range(self._length)[at])
+
+    def fresh(self, at: int) -> Arguments:
+        """Those of maps' items lie behind those of all tasks."""
         if self._loaded is None:
             self._loaded = codec.decode(codec.unpack(self._packed), name="the arguments")
         arguments = self._loaded[at]
@@ -175,7 +198,8 @@ def _encode_arguments(graph: Graph, arguments: Sequence[Arguments]) -> codec.Enc
     try:
         return codec.encode(arguments, name="arguments")
     except SerialisationError as error:
-        for task, its in zip(graph, arguments, strict=True):
+        owners = [*graph.ids, *(graph.ids[at] for at in graph.maps)]
+        for task, its in zip(owners, arguments, strict=True):
             _name_culprit(graph, task, its)
         raise SerialisationError(f"the arguments cannot travel together: {error}") from error
 
@@ -211,6 +235,23 @@ def _named(function: Callable[..., Any], arguments: Arguments) -> list[tuple[str
     numbered = [*names, *(f"argument {at}" for at in range(len(names), len(arguments[0])))]
     named = list(zip(numbered, arguments[0], strict=False))
     return [*named, *(arguments[1].items() if len(arguments) > 1 else ())]
+
+
+def _templates(graph: Graph) -> list[Arguments]:
+    found = (call.arguments for call in graph.maps.values())
+    return [its() if callable(its) else its for its in found]
+
+
+def _map_words(call: MapCall) -> dict[str, Any]:
+    return {f.name: getattr(call, f.name) for f in fields(MapCall) if f.name != "arguments"}
+
+
+def _task_of(graph: Graph, function: int) -> TaskId:
+    """One that calls this function, itself or by its items."""
+    for at, call in graph.maps.items():
+        if call.function == function:
+            return graph.ids[at]
+    return graph.ids[graph.function_at.index(function)]
 
 
 def _dump_function(function: Function, task: TaskId) -> bytes:

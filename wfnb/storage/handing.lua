@@ -32,16 +32,20 @@ local function launch_missing(queue)
 end
 
 -- New ready tasks go to the head, first one first: depth first keeps what they read near.
-local function push(queue, entries, graph)
-  local key, reversed = k('ready:' .. queue), {}
-  for i = #entries, 1, -1 do reversed[#reversed + 1] = entries[i] end
-  call_in_parts('LPUSH', key, reversed)
+local function push_last_first(queue, entries, graph)
+  call_in_parts('LPUSH', k('ready:' .. queue), entries)
   if string.sub(queue, 1, 1) == '@' then
     redis.call('LPUSH', k('wake:' .. queue), '1')
     redis.call('LTRIM', k('wake:' .. queue), 0, 0)
     redis.call('EXPIRE', k('wake:' .. queue), keep)
   end
   return launch(queue, #entries, graph)
+end
+
+local function push(queue, entries, graph)
+  local reversed = {}
+  for i = #entries, 1, -1 do reversed[#reversed + 1] = entries[i] end
+  return push_last_first(queue, reversed, graph)
 end
 
 local function enqueue(tasks, hints)

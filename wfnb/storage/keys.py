@@ -14,6 +14,9 @@ ACTIVE = "wfnb:active"
 POOLS = "wfnb:pools"
 """hash of launch list -> "deadline in ms, space, JSON" of the pool that serves it"""
 
+REUSE = "wfnb:reuse:"
+"""Prefix of what is kept for reuse, see the head of reusing.lua"""
+
 
 def prefix(run: RunId) -> str:
     return f"wfnb:{run}:"
@@ -30,3 +33,7 @@ def constant(run: RunId, content: str) -> str:
 
 def chunk(run: RunId, name: str, number: int) -> str:
     return f"{prefix(run)}out:{name}:{number}"
+
+
+def reused_chunk(name: str, number: int) -> str:
+    return f"{REUSE}value:{name}:{number}"

@@ -1,6 +1,6 @@
 """One run as a store keeps it: its tasks, queues, workers and outputs, and what changes them all.
 
-What prelude.lua, handing.lua and dropping.lua say, in Python: read it first to understand those.
+What prelude.lua, seeding.lua and handing.lua say, in Python: read it first to understand those.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Held(NamedTuple):
     attempt: int
     readers: Sequence[TaskId]
     reads: Sequence[TaskId]
+    is_skipped: bool
 
 
 class Chunks:
@@ -66,6 +67,7 @@ class Ledger:
         self.status = "running"
         self.generation = 1
         self.active = self.done = self.failed = 0
+        self.tasks = opening.tasks
         self.serials = self.joins = self.named = 0
         self.state: dict[TaskId, str] = {}
         self.attempts: dict[TaskId, int] = {}
@@ -75,6 +77,7 @@ class Ledger:
         self.claims: dict[Identity, dict[TaskId, int]] = {}
         self.values: dict[TaskId, Any] = {}
         self.results: dict[TaskId, Any] = {}
+        self.expansions: dict[TaskId, int] = {}
         self.errors: dict[TaskId, list[ErrorRecord]] = {}
         self.events: list[tuple[int, int, bytes]] = []
         self._told: list[str] = []
@@ -108,6 +111,9 @@ class Ledger:
     def tell_done(self, notes: Sequence[str]) -> None:
         self._told.append('"done":[' + ",".join(notes) + "]")
 
+    def tell_expanded(self, note: str, count: int) -> None:
+        self._told.append(f'"expanded":[[{note},{count}]]')
+
     def tell_claims(self, name: str, claims: Iterable[Claim]) -> None:
         pairs = ",".join([f'["{claim.task}",{claim.attempt}]' for claim in claims])
         if pairs:
@@ -132,23 +138,34 @@ class Ledger:
 
     def sow(self, seed: Seed, graph: bytes = b"") -> None:
         for task in seed.forget:
-            self.state.pop(task, None)
+            self.expansions.pop(task, None)
         self.missing.update(seed.missing)
+        self._reuse(seed.reused)
         for tasks in seed.ready.values():
             self.state.update(dict.fromkeys(tasks, "queued"))
-        self.active = sum(map(len, seed.ready.values()))
+        self.active, self.done = sum(map(len, seed.ready.values())), seed.done
         self.touched = self.now
         self.tell("opened", self.generation)
+        if seed.reused:
+            self.tell("reused", list(seed.reused))
         for queue, tasks in seed.ready.items():
             self.push(queue, [(task, "") for task in tasks], graph)
         if self.active == 0:
             self.count_active(0)
 
+    def _reuse(self, reused: Mapping[TaskId, Any]) -> None:
+        """Their inputs may have to run for others: that does not make them ready."""
+        self.state.update(dict.fromkeys(reused, "reused"))
+        self.missing.update(dict.fromkeys(reused, NEVER))
+        for task in reused:
+            self.values.pop(task, None)
+        self.results.update({task: result for task, result in reused.items() if result != b""})
+
     def count_active(self, change: int) -> None:
         """Queued, running and retrying tasks keep a run going; at none it is over."""
         self.active += change
         if self.active <= 0 and self.status == "running":
-            self.end("done" if self.done >= self.opening.tasks else "failed")
+            self.end("done" if self.done >= self.tasks else "failed")
 
     def end(self, status: str) -> None:
         self.status, self.ended_at = status, self.now
@@ -163,7 +180,8 @@ class Ledger:
     # Ready tasks and launches
 
     def queue_of(self, task: TaskId) -> str:
-        return self.opening.queues.get(task, self.opening.queue)
+        queues = self.opening.queues
+        return queues.get(map_of(task), self.opening.queue) if queues else self.opening.queue
 
     def launch(self, queue: str, wanted: int, graph: bytes = b"") -> int:
         lane = self.opening.lanes[queue]
@@ -246,51 +264,11 @@ class Ledger:
         value = self.values.get(task)
         return self.results.get(task) if value is None else value
 
-    def keep_chunks(self, result: Any) -> None:
-        """A completion names the output's chunks, so they no longer expire early."""
-        pointer = pointer_of(result)
-        if pointer and pointer["at"] == "chunks" and pointer["name"] in self.chunks:
-            self.chunks[pointer["name"]].deadline = self.now + self.opening.keep_seconds
-
-    def drop_read(self, tasks: Iterable[TaskId]) -> list[bytes]:
-        """One of these tasks' readers is done. Returns the pointers of what nobody reads any more.
-
-        A held one whose last reader is done lets go of what it read itself, and so on up.
-        """
-        dropped, to_see = [], list(tasks)
-        while to_see:
-            task = to_see.pop()
-            if task not in self.unread:
-                continue
-            self.unread[task] -= 1
-            if self.unread[task] > 0:
-                continue
-            del self.unread[task]
-            if held := self.held.pop(task, None):
-                self.state[task] = "done"
-                to_see += held.reads
-            else:
-                dropped += self._drop(task)
-        return dropped
-
-    def _drop(self, task: TaskId) -> list[bytes]:
-        result = self.values.pop(task, None)
-        pointer = pointer_of(result)
-        if pointer is None:
-            return []
-        if pointer["at"] != "chunks":
-            return [result]
-        self.chunks.pop(pointer["name"], None)
-        return []
-
-
-def pointer_of(result: Any) -> dict[str, Any] | None:
-    """Where an output lies, if this is not the output itself."""
-    if isinstance(result, bytes) and result.startswith(b"{"):
-        pointer: dict[str, Any] = json.loads(result)
-        return pointer
-    return None
-
 
 def name_of(identity: Identity) -> str:
     return identity.rpartition(":")[0]
+
+
+def map_of(task: TaskId) -> TaskId:
+    """Items go by the queue and the policy of their map; any other task by its own."""
+    return TaskId(task.rpartition("[")[0]) if task.endswith("]") else task

@@ -1,7 +1,9 @@
 -- losing: attempts that ended without a result, and workers that ended without a word. Needs handing.
 
+local READS_NO_MORE = { done = true, expanded = true, skipped = true, reused = true }
+
 local function policy_of(task)
-  local policy = redis.call('HGET', k'policies', task)
+  local policy = redis.call('HGET', k'policies', map_of(task))
   return policy and cjson.decode(policy) or { retries = 0, delay = 0, lost = 'retry' }
 end
 
@@ -94,7 +96,7 @@ local function restore_held(identity, back)
     active = active + 1
     for _, reader in ipairs(about.readers) do
       again[reader] = (again[reader] or 0) + 1
-      if redis.call('HGET', k'state', reader) == 'done' then redis.call('HINCRBY', k'unread', task, -1) end
+      if READS_NO_MORE[redis.call('HGET', k'state', reader)] then redis.call('HINCRBY', k'unread', task, -1) end
     end
     redis.call('EXPIRE', k'unread', keep)
   end

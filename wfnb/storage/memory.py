@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from wfnb.errors import ErrorRecord, StoreError
 from wfnb.graph import TaskId
-from wfnb.storage import recovery, transitions
+from wfnb.storage import expanding, recovery, transitions
 from wfnb.storage.ledger import Chunks, Ledger
-from wfnb.storage.memory_feed import MemoryFeed, about
+from wfnb.storage.memory_feed import about
 from wfnb.storage.records import (
     ANY_TASK,
     Ask,
     Claim,
+    Expansion,
     Finished,
     Identity,
     Joined,
@@ -29,12 +30,13 @@ from wfnb.storage.records import (
     RunId,
     Seed,
 )
+from wfnb.storage.reuse_memory import MemoryReuse
 
 CHUNK_SECONDS = 3600.0
 SMALL_GRAPH_BYTES = 16 * 1024
 
 
-class MemoryStore(MemoryFeed):
+class MemoryStore(MemoryReuse):
     """Thread-safe. `clock` decides about leases, retries and expiry; waits are in real seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
@@ -63,6 +65,10 @@ class MemoryStore(MemoryFeed):
             reply = transitions.complete(self._ledger(run), finished, ask)
             self._changed.notify_all()
         return reply
+
+    def expand(self, run: RunId, splitter: Finished, expansion: Expansion, ask: Ask) -> Reply:
+        with self._writing(run) as ledger:
+            return expanding.expand(ledger, splitter, expansion, ask)
 
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
         with self._writing(run) as ledger:
@@ -153,10 +159,11 @@ class MemoryStore(MemoryFeed):
 
     # Outputs
 
-    def put(self, run: RunId, name: str, chunks: Sequence[bytes | memoryview]) -> None:
-        parts = [bytes(part) if isinstance(part, memoryview) else part for part in chunks]
-        with self._changed:
-            self._chunks[run][name] = Chunks(parts, self._clock() + CHUNK_SECONDS)
+    def put(self, run: RunId, outputs: Mapping[str, Sequence[bytes | memoryview]]) -> None:
+        for name, chunks in outputs.items():
+            parts = [bytes(part) if isinstance(part, memoryview) else part for part in chunks]
+            with self._changed:
+                self._chunks[run][name] = Chunks(parts, self._clock() + CHUNK_SECONDS)
 
     def get(self, run: RunId, name: str, chunks: int) -> list[bytes]:
         with self._changed:
@@ -181,6 +188,10 @@ class MemoryStore(MemoryFeed):
         with self._changed:
             ledger = self._runs.get(run)
             return ledger.values | ledger.results if ledger else {}
+
+    def expansions(self, run: RunId) -> Mapping[TaskId, int]:
+        with self._changed:
+            return dict(self._runs[run].expansions) if run in self._runs else {}
 
     # Launches
 

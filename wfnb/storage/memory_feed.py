@@ -66,6 +66,7 @@ class MemoryFeed:
                 states=dict(ledger.state),
                 last_event=EventId(f"{last[0]}-{last[1]}"),
                 about=about(ledger),
+                expansions=dict(ledger.expansions),
             )
 
     def errors(self, run: RunId) -> Mapping[TaskId, Sequence[ErrorRecord]]:
@@ -121,7 +122,7 @@ def about(run: Ledger) -> dict[str, str]:
         "status": run.status,
         "keep": run.opening.keep_seconds,
         "queue": run.opening.queue,
-        "tasks": run.opening.tasks,
+        "tasks": run.tasks,
         "created": int(run.created * 1000),
         "active": run.active,
         "done": run.done,

@@ -1,6 +1,7 @@
 -- open_run: a new run, whole or not at all.
 -- ARGV: opening as JSON {run, keep, queue, tasks, about, lanes, queues, policies, constants, pools, seed, nonce},
---   graph, plan, graph again if it travels with launches or '', then each constant
+--   graph, plan, graph again if it travels with launches or '', then each constant, then each result
+--   of what is reused, '' for none
 -- returns 1 if every pool it asks is known to be alive, 0 if not, -1 if the run exists
 local opening = cjson.decode(ARGV[1])
 local function all_pools_live()
@@ -28,7 +29,7 @@ call_in_parts('HSET', k'queues', opening.queues)
 call_in_parts('HSET', k'policies', opening.policies)
 call_in_parts('HSET', k'meta', opening.about)
 set('meta', 'generation', 1, 'status', status, 'keep', keep, 'queue', opening.queue, 'mixed', meta[5],
-  'name', opening.run, 'tasks', opening.tasks, 'created', now, 'done', 0, 'failed', 0, 'opened_by', opening.nonce)
-sow(opening.seed, ARGV[4])
+  'name', opening.run, 'tasks', opening.tasks, 'created', now, 'failed', 0, 'opened_by', opening.nonce)
+sow(opening.seed, ARGV[4], 5 + #opening.constants)
 publish()
 return all_pools_live()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from wfnb.errors import SignatureError
 from wfnb.graph import Graph, Options, TaskId
@@ -15,7 +14,7 @@ from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage import Runs
 from wfnb.storage.graphs import Stored, dump_graph, load_graph
-from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed, Snapshot
+from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed
 
 
 def opening_of(  # noqa: PLR0913  a run is opened with all of this
@@ -26,24 +25,27 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
     signer: Signer,
     about: Mapping[str, str],
     keep_seconds: int,
+    fingerprints: Mapping[int, str] | None = None,
+    reused: Mapping[TaskId, bytes] | None = None,
 ) -> Opening:
     """Raises SerialisationError, naming task and variable, before anything is written."""
     graph = plan.graph
     queue_at = plan.queue_at
     is_one_queue = len(set(queue_at)) <= 1
-    dumped = dump_graph(graph, signer, run, queue_at=None if is_one_queue else queue_at)
+    dumped = dump_graph(
+        graph,
+        signer,
+        run,
+        queue_at=None if is_one_queue else queue_at,
+        fingerprints=fingerprints,
+    )
     queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
     queues = {task: q for task, q in zip(graph, queue_at, strict=True) if q != queue}
-    ready: dict[str, list[TaskId]] = {}
-    for task, q, inputs in zip(graph, queue_at, graph.inputs_at, strict=True):
-        if not inputs:
-            ready.setdefault(q, []).append(task)
-    missing = {t: len(i) for t, i in zip(graph, graph.inputs_at, strict=True) if len(i) > 1}
     return Opening(
         run=run,
         graph=dumped.graph,
         plan=dump_plan(plan, signer, run),
-        seed=Seed(ready=ready, missing=missing),
+        seed=_seed(graph, queue_at, reused or {}),
         queue=queue,
         queues=queues,
         lanes=lanes,
@@ -53,6 +55,22 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         tasks=len(graph),
         keep_seconds=keep_seconds,
     )
+
+
+def _seed(graph: Graph, queue_at: Sequence[str], reused: Mapping[TaskId, bytes]) -> Seed:
+    """Tasks that are reused are done before the first one runs."""
+    idle = {graph.position[task] for task in reused}
+    ready: dict[str, list[TaskId]] = {}
+    missing: dict[TaskId, int] = {}
+    for at, (task, inputs) in enumerate(zip(graph, graph.inputs_at, strict=True)):
+        if at in idle:
+            continue
+        left = sum(read not in idle for read in inputs) if idle else len(inputs)
+        if not left:
+            ready.setdefault(queue_at[at], []).append(task)
+        elif left > 1:
+            missing[task] = left
+    return Seed(ready=ready, missing=missing, done=len(idle), reused=reused)
 
 
 def dump_plan(plan: Plan, signer: Signer, run: RunId) -> bytes:
@@ -98,45 +116,15 @@ def stored_graph(store: Runs, signer: Signer, run: RunId, *, blob: bytes = b"") 
         ) from error
 
 
-def seed_to_resume(plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]) -> Seed:
-    """Run again what the targets need and is not there: unfinished, or finished and not kept."""
-    graph = plan.graph
-    there = {task for task, pointer in pointers.items() if _is_there(pointer)}
-    done = {t for t, state in snapshot.states.items() if state == "done" and t in there}
-    again: set[int] = set()
-    to_see = [graph.position[target] for target in graph.targets if target not in done]
-    while to_see:
-        at = to_see.pop()
-        if at not in again:
-            again.add(at)
-            to_see.extend(i for i in graph.inputs_at[at] if graph.ids[i] not in done)
-    order = sorted(again)
-    missing = {graph.ids[at]: sum(i in again for i in graph.inputs_at[at]) for at in order}
-    ready: dict[str, list[TaskId]] = {}
-    for task, count in missing.items():
-        if not count:
-            ready.setdefault(plan.placements[task].queue, []).append(task)
-    return Seed(
-        ready=ready,
-        missing={task: count for task, count in missing.items() if count > 1},
-        forget=tuple(missing),
-        done=len(graph) - len(again),
-    )
-
-
-def _is_there(pointer: bytes) -> bool:
-    if pointer[:1] != b"{":
-        return True
-    about = json.loads(pointer)
-    return about["at"] != "file" or Path(about["name"]).exists()
-
-
 def _policies(graph: Graph) -> dict[TaskId, Policy]:
+    """An item's are its map's."""
     by_function = [_policy(function.options) for function in graph.functions]
     if not any(by_function):
         return {}
-    found = ((task, by_function[at]) for task, at in zip(graph, graph.function_at, strict=True))
-    return {task: policy for task, policy in found if policy is not None}
+    found = [by_function[at] for at in graph.function_at]
+    for at, call in graph.maps.items():
+        found[at] = by_function[call.function]
+    return {task: policy for task, policy in zip(graph, found, strict=True) if policy is not None}
 
 
 def _policy(options: Options) -> Policy | None:

@@ -7,33 +7,42 @@ import mmap
 import os
 import secrets
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from wfnb import codec
-from wfnb.buffers import room
 from wfnb.codec import Encoded
 from wfnb.errors import SerialisationError, StoreError
 from wfnb.graph import TaskId
 from wfnb.signing import Signer
 from wfnb.storage import Feed, Outputs, RunId
+from wfnb.storage.chunks import cut, joined, views_of
+from wfnb.storage.reuse import Reusables, is_reused, read_reused
 
 INLINE_BYTES = 32 * 1024
+MOST_INLINE_BYTES = 8 << 20
+"""In one call; a server's longest command has half a gigabyte, and everybody waits for it."""
 FILE_BYTES = 256 * 1024
-CHUNK_BYTES = 512 * 1024
 MOST_BYTES = 2 << 30
 _ATTEMPT = Struct("<BI")
 _INLINE = 1
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+Chunk: TypeAlias = bytes | memoryview
+
+
+class Shelves(Outputs, Reusables, Protocol):
+    """Where values lie: those of runs, and those kept from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
     """Writes and reads the outputs of one run."""
 
-    store: Outputs
+    store: Shelves
     signer: Signer
     run: RunId
     shared_folder: Path | None = None
@@ -50,10 +59,37 @@ class Archive:
                 return self._write_file(task, attempt, encoded)
             except OSError:  # the shared memory is full: the store takes it
                 pass
-        return self._write_chunks(task, attempt, encoded)
+        name, chunks, pointer = self._chunked(task, attempt, encoded)
+        self.store.put(self.run, {name: chunks})
+        return pointer
+
+    def write_all(self, outputs: Mapping[TaskId, Encoded], attempt: int) -> list[bytes]:
+        """As `write` does, those of no target, in few round trips; so much travels inline at most.
+
+        One call that brings all these results to the store then stays short.
+        """
+        results: list[bytes] = []
+        waiting: dict[str, Sequence[Chunk]] = {}
+        inline_bytes = waiting_bytes = 0
+        for task, encoded in outputs.items():
+            inline_bytes += encoded.size_bytes
+            if encoded.size_bytes > FILE_BYTES or inline_bytes <= MOST_INLINE_BYTES:
+                results.append(self.write(task, attempt, encoded, is_target=False))
+                continue
+            name, waiting[name], pointer = self._chunked(task, attempt, encoded)
+            results.append(pointer)
+            waiting_bytes += encoded.size_bytes
+            if waiting_bytes > MOST_INLINE_BYTES:
+                self.store.put(self.run, waiting)
+                waiting, waiting_bytes = {}, 0
+        if waiting:
+            self.store.put(self.run, waiting)
+        return results
 
     def read(self, task: TaskId, result: bytes) -> Encoded:
         """The output behind a result, verified; its buffers are the caller's own, and writable."""
+        if is_reused(result):
+            return read_reused(self.store, self.signer, result, run=self.run, task=task)
         if result[:1] != b"{":
             _, attempt = _ATTEMPT.unpack_from(result)
             sealed = memoryview(result)[_ATTEMPT.size :]
@@ -69,37 +105,32 @@ class Archive:
 
     def discard(self, pointer: bytes) -> None:
         """Delete the file behind a pointer that nobody will read again."""
-        Path(json.loads(pointer)["name"]).unlink(missing_ok=True)
+        about = json.loads(pointer)
+        if about["at"] == "file":
+            Path(about["name"]).unlink(missing_ok=True)
 
     def _context(self, task: TaskId, attempt: int) -> str:
         return f"output:{self.run}/{task}/{attempt}"
 
     def _pointer(self, at: str, name: str, attempt: int, encoded: Encoded, **more: Any) -> bytes:
-        sizes = [memoryview(part).nbytes for part in (encoded.stream, *encoded.buffers)]
+        sizes = [part.nbytes for part in views_of(encoded)]
         about = {"at": at, "name": name, "attempt": attempt, "sizes": sizes, **more}
         return json.dumps(about).encode()
 
-    def _write_chunks(self, task: TaskId, attempt: int, encoded: Encoded) -> bytes:
+    def _chunked(
+        self, task: TaskId, attempt: int, encoded: Encoded
+    ) -> tuple[str, Sequence[Chunk], bytes]:
         """The name is this writing's own: a late worker never overwrites another's chunks."""
-        parts = [memoryview(part).cast("B") for part in (encoded.stream, *encoded.buffers)]
+        parts = views_of(encoded)
         mac = self.signer.mac(*parts, context=self._context(task, attempt))
-        chunks = [
-            part[first : first + CHUNK_BYTES]
-            for part in parts
-            for first in range(0, part.nbytes, CHUNK_BYTES)
-        ]
+        chunks = cut(parts)
         name = f"{task}:{attempt}:{secrets.token_hex(4)}"
-        self.store.put(self.run, name, chunks)
-        return self._pointer("chunks", name, attempt, encoded, chunks=len(chunks), mac=mac.hex())
+        about = {"chunks": len(chunks), "mac": mac.hex()}
+        return name, chunks, self._pointer("chunks", name, attempt, encoded, **about)
 
     def _read_chunks(self, task: TaskId, pointer: dict[str, Any]) -> Encoded:
-        chunks = iter(self.store.get(self.run, pointer["name"], pointer["chunks"]))
-        parts = []
-        for size in pointer["sizes"]:
-            part = room(size)
-            for first in range(0, size, CHUNK_BYTES):
-                part[first : first + CHUNK_BYTES] = next(chunks)
-            parts.append(part)
+        chunks = self.store.get(self.run, pointer["name"], pointer["chunks"])
+        parts = joined(chunks, pointer["sizes"])
         context = self._context(task, pointer["attempt"])
         self.signer.verify(bytes.fromhex(pointer["mac"]), *parts, context=context)
         return Encoded(bytes(parts[0]), tuple(parts[1:]))

@@ -2,8 +2,9 @@
 -- KEYS[1] is the prefix of the run's keys, "wfnb:{run}:". One server, so further names are made here:
 --   meta hash, state hash task -> state, missing hash task -> inputs not done (absent: one),
 --   attempts hash task -> last ended attempt, failures, lost hash task -> count,
---   policies hash task -> JSON, queues hash task -> queue if not the default, lanes hash queue ->
---   "limit pool", crew hash "alive:queue" and "asked:queue" -> count, asked hash serial -> "deadline queue",
+--   policies hash task -> JSON, queues hash task -> queue if not the default (both: items of a map
+--   by their map), expansions hash task that split -> count of items, lanes hash queue -> "limit pool",
+--   crew hash "alive:queue" and "asked:queue" -> count, asked hash serial -> "deadline queue",
 --   workers hash name -> JSON, names hash label -> name, leases zset identity -> deadline in ms,
 --   constants hash content -> 1 of the large values under constant:<content>, seats hash identity -> queue, last_failed hash identity -> "task attempt",
 --   claims:<identity> hash task -> attempt, replies hash identity -> last answer,
@@ -85,7 +86,8 @@ local function end_run(how)
     if string.sub(queue, 1, 1) == '@' then redis.call('LPUSH', k('wake:' .. queue), '1') end
     redis.call('EXPIRE', k('wake:' .. queue), 60)
   end
-  for _, name in ipairs({ 'meta', 'graph', 'plan', 'state', 'results', 'errors', 'events', 'over', 'values' }) do
+  for _, name in ipairs({ 'meta', 'graph', 'plan', 'state', 'results', 'errors', 'events', 'over', 'values',
+      'expansions' }) do
     redis.call('EXPIRE', k(name), keep)
   end
   tell('"ended":"' .. how .. '"')
@@ -98,8 +100,18 @@ local function count_active(change)
   end_run(tonumber(counts[1] or 0) >= tonumber(counts[2]) and 'done' or 'failed')
 end
 
+-- Items go by the queue and the policy of their map, "score-0[3]" by those of "score-0".
+local function map_of(task)
+  return string.byte(task, -1) == 93 and string.match(task, '^(.*)%[') or task
+end
+
 local function queues_of(tasks)
-  local found = meta[5] == '1' and get_in_parts(k'queues', tasks) or {}
+  local found = {}
+  if meta[5] == '1' then
+    local known_as = {}
+    for i = 1, #tasks do known_as[i] = map_of(tasks[i]) end
+    found = get_in_parts(k'queues', known_as)
+  end
   for i = 1, #tasks do found[i] = found[i] or meta[4] end
   return found
 end

@@ -50,9 +50,13 @@ class Seed:
     missing: Mapping[TaskId, int]
     """Inputs not yet done, where there are several: a waiting task not named misses one."""
     forget: Sequence[TaskId] = ()
-    """At a resume: tasks that wait or are queued again, whatever they were."""
+    """At a resume: tasks that wait or are queued again, whatever they were; maps fold again."""
     done: int = 0
-    """At a resume: tasks that need not run again."""
+    """Tasks that need not run, or not again."""
+    tasks: int | None = None
+    """At a resume, of all tasks and items, if that is not what it was."""
+    reused: Mapping[TaskId, bytes] = field(default_factory=dict)
+    """Tasks that need not run, for what they return is there: results, b"" if nobody reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +130,28 @@ class Finished:
     """Inputs whose readers are counted."""
     held: bool = False
     """Its output stays in this worker's memory, for readers that only this worker may take."""
+    is_skipped: bool = False
+    """An item that a filter left out: it counts as done."""
     note: str = ""
     """Its part of the events entry, see events.done_note."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """What the items of a map are, when its splitting has ended well.
+
+    An item is named after its map, "score-0[3]", an element after the task that split the
+    iterables, "score-0.items[3]".
+    """
+
+    count: int
+    maps: Sequence[TaskId]
+    """The maps that get so many items each: those of the first are ready at once, each with its
+    element; those of the others become ready by the items they follow."""
+    elements: Sequence[bytes]
+    """Results, in order: sealed elements, or pointers, which are dropped after their one reader."""
+    hint: str = ""
+    """What else the first map's items read, space between, to come along with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +205,5 @@ class Snapshot:
     """Only tasks that do not simply wait."""
     last_event: EventId
     about: Mapping[str, str]
+    expansions: Mapping[TaskId, int] = field(default_factory=dict)
+    """Tasks that split -> how many items each made."""

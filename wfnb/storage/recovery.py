@@ -20,6 +20,11 @@ from wfnb.storage.records import (
 )
 from wfnb.storage.transitions import end_attempt, give_up, policy_of
 
+_DONE = frozenset({"done", "held", "expanded", "skipped", "reused"})
+"""States that count as done."""
+_OVER = _DONE - {"held"}
+"""States of readers that read no more."""
+
 
 def beat(run: Ledger, identity: Identity) -> int:
     if run.status != "running" or identity not in run.leases:
@@ -140,7 +145,7 @@ def _restore_held(
     for task, held in lost.items():
         del run.held[task]
         run.attempts[task] = held.attempt
-        read_already = [reader for reader in held.readers if run.state.get(reader) == "done"]
+        read_already = [reader for reader in held.readers if run.state.get(reader) in _OVER]
         run.unread.pop(task, None)
         if read_already:
             run.unread[task] = -len(read_already)
@@ -178,14 +183,15 @@ def resume(run: Ledger, generation: int, seed: Seed) -> int:
     if run.status in ("running", "unknown") or run.generation != generation:
         return 0
     for task in seed.forget:
-        if run.state.pop(task, None) in ("done", "held"):
+        if run.state.pop(task, "") in _DONE - {"reused"}:
             run.attempts[task] = run.attempts.get(task, 0) + 1
     run.forget_the_living()
     # What is settled is not made ready by inputs that are made again for others.
     run.missing.update(dict.fromkeys(run.state, NEVER))
     run.generation += 1
     run.status, run.ended_at = "running", None
-    run.failed, run.done = 0, seed.done
+    run.failed = 0
+    run.tasks = run.tasks if seed.tasks is None else seed.tasks
     run.sow(seed)
     run.publish()
     return run.generation
@@ -209,4 +215,4 @@ def _counter(state: str) -> str:
     kind = state.partition(" ")[0]
     if kind in ("queued", "running", "retrying"):
         return "active"
-    return "done" if kind == "held" else kind
+    return "done" if kind in _DONE else kind

@@ -18,6 +18,7 @@ from wfnb.storage.records import (
     ANY_TASK,
     Ask,
     Claim,
+    Expansion,
     Finished,
     Identity,
     Joined,
@@ -26,11 +27,12 @@ from wfnb.storage.records import (
     Request,
     RunId,
 )
+from wfnb.storage.reuse_redis import RedisReuse
 from wfnb.storage.runs import RedisRuns, nonce
 from wfnb.storage.scripts import Scripts, translated
 
 
-class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
+class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse):
     """Every decision is taken inside a Lua verb; this class packs words and unpacks answers."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -63,6 +65,11 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches):
         notes = "".join([f"{record.note}\n" for record in finished])
         results = [record.result or b"" for record in finished]
         return _reply(self._call("complete", run, _ask(ask), work, notes, *results))
+
+    def expand(self, run: RunId, splitter: Finished, expansion: Expansion, ask: Ask) -> Reply:
+        work = json.dumps(_expanded(splitter, expansion) | {"hints": ask.hints})
+        result = splitter.result or b""
+        return _reply(self._call("expand", run, _ask(ask), work, result, *expansion.elements))
 
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
         words = (ask.identity, ask.generation, record.task, record.attempt)
@@ -122,9 +129,26 @@ def _item(record: Finished) -> tuple[Any, ...]:
     """As complete.lua reads it; most tasks are plain, and short to write and to parse."""
     if record.became or record.held or record.is_target or record.unread or record.reads:
         flags = (int(record.became), int(record.held), int(record.is_target))
+        skipped = (1,) if record.is_skipped else ()
         head = (record.task, record.attempt, record.readers)
-        return (*head, *flags, record.unread, record.reads)
+        return (*head, *flags, record.unread, record.reads, *skipped)
+    if record.is_skipped:
+        return record.task, record.attempt, record.readers, 0, 0, 0, 0, (), 1
     return record.task, record.attempt, record.readers
+
+
+def _expanded(splitter: Finished, expansion: Expansion) -> dict[str, Any]:
+    return {
+        "task": splitter.task,
+        "attempt": splitter.attempt,
+        "target": int(splitter.is_target),
+        "unread": splitter.unread,
+        "reads": splitter.reads,
+        "note": splitter.note,
+        "count": expansion.count,
+        "maps": expansion.maps,
+        "hint": expansion.hint,
+    }
 
 
 def _reply(answer: list[Any]) -> Reply:

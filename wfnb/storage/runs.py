@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -42,14 +42,16 @@ class RedisRuns:
             "nonce": nonce(),
         }
         travels = opening.graph if len(opening.graph) <= _SMALL_GRAPH_BYTES else b""
-        blobs = (opening.graph, opening.plan, travels, *opening.constants.values())
+        reused = opening.seed.reused.values()
+        blobs = (opening.graph, opening.plan, travels, *opening.constants.values(), *reused)
         answer = self._call("open_run", opening.run, json.dumps(words), *blobs)
         if answer < 0:
             raise StoreError(f"there is a run named {opening.run} already")
         return bool(answer)
 
     def resume(self, run: RunId, generation: int, seed: Seed) -> int:
-        words = (generation, seed.done, json.dumps(_seed(seed)), nonce())
+        tasks = "" if seed.tasks is None else seed.tasks
+        words = (generation, tasks, json.dumps(_seed(seed)), nonce(), *seed.reused.values())
         return cast(int, self._call("resume", run, *words))
 
     def graph(self, run: RunId) -> bytes:
@@ -91,7 +93,7 @@ class RedisRuns:
             self._client.zrem(keys.ACTIVE, run)
 
     def snapshot(self, run: RunId) -> Snapshot:
-        meta, states, last = self._call("snapshot", run)
+        meta, states, last, expansions = self._call("snapshot", run)
         if not meta:
             raise RunNotFoundError(f"no run is named {run}; wfnb.runs() lists those there are")
         about = _texts(dict(zip(meta[::2], meta[1::2], strict=True)))
@@ -103,13 +105,15 @@ class RedisRuns:
             ),
             last_event=EventId(last.decode()),
             about=about,
+            expansions=_expansions(zip(expansions[::2], expansions[1::2], strict=True)),
         )
 
-    def put(self, run: RunId, name: str, chunks: Sequence[bytes | memoryview]) -> None:
+    def put(self, run: RunId, outputs: Mapping[str, Sequence[bytes | memoryview]]) -> None:
         with translated():
             pipe = self._client.pipeline(transaction=False)
-            for number, chunk in enumerate(chunks):
-                pipe.set(keys.chunk(run, name, number), chunk, ex=_CHUNK_SECONDS)
+            for name, chunks in outputs.items():
+                for number, chunk in enumerate(chunks):
+                    pipe.set(keys.chunk(run, name, number), chunk, ex=_CHUNK_SECONDS)
             pipe.execute()
 
     def get(self, run: RunId, name: str, chunks: int) -> list[bytes]:
@@ -152,6 +156,11 @@ class RedisRuns:
             values, results = pipe.execute()
         return {TaskId(task.decode()): found for task, found in (values | results).items()}
 
+    def expansions(self, run: RunId) -> Mapping[TaskId, int]:
+        with translated():
+            found: Any = self._client.hgetall(f"{keys.prefix(run)}expansions")
+        return _expansions(found.items())
+
     def _call(self, verb: str, run: RunId, *args: Any) -> Any:
         return self._scripts.call(verb, keys.prefix(run), *args)
 
@@ -173,7 +182,13 @@ def _seed(seed: Seed) -> dict[str, Any]:
         "ready": [[queue, list(tasks)] for queue, tasks in seed.ready.items()],
         "missing": _flat(seed.missing),
         "forget": list(seed.forget),
+        "done": seed.done,
+        "reused": list(seed.reused),
     }
+
+
+def _expansions(pairs: Iterable[tuple[bytes, bytes]]) -> dict[TaskId, int]:
+    return {TaskId(task.decode()): int(count) for task, count in pairs}
 
 
 def _policies(opening: Opening) -> list[str]:

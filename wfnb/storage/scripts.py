@@ -17,6 +17,7 @@ from wfnb.errors import StoreError, StoreFullError
 _SHARED = {
     "claim": ("handing", "answering"),
     "complete": ("handing", "answering", "dropping"),
+    "expand": ("handing", "answering", "dropping"),
     "join": ("handing", "answering"),
     "fail": ("handing", "losing"),
     "release": ("handing", "losing"),
@@ -29,6 +30,10 @@ _SHARED = {
     "snapshot": (),
     "audit": (),
     "append_log": (),
+    "keep_reusable": ("reusing",),
+    "find_reusables": ("reusing",),
+    "forget_reusables": ("reusing",),
+    "bound_reusables": ("reusing",),
 }
 VERBS = tuple(_SHARED)
 NOSCRIPT_SECONDS = 10.0

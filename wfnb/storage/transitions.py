@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
-from wfnb.storage.hand import Hand
-from wfnb.storage.ledger import NEVER, Entry, Held, Ledger, name_of
+from wfnb.storage.answering import STOP, answered, is_stale, next_for
+from wfnb.storage.dropping import drop_read, keep_output
+from wfnb.storage.ledger import NEVER, Held, Ledger, map_of, name_of
 from wfnb.storage.records import (
     LEASE_SECONDS,
     Ask,
@@ -20,8 +20,6 @@ from wfnb.storage.records import (
     Reply,
     Request,
 )
-
-_STOP = Reply(status="stop")
 
 
 def join(run: Ledger, request: Request, label: str, want: int) -> Joined | None:
@@ -64,7 +62,7 @@ def _joined(run: Ledger, identity: Identity, queue: str, want: int) -> Joined | 
         stay=queue.startswith("@"),
     )
     first = claim(run, ask) if want else None
-    if first is _STOP:  # given up before it heard of this
+    if first is STOP:  # given up before it heard of this
         return None
     return Joined(identity=identity, generation=run.generation, queue=queue, first=first)
 
@@ -80,20 +78,20 @@ def _name(run: Ledger, label: str) -> str:
 
 
 def claim(run: Ledger, ask: Ask) -> Reply:
-    before = _answered(run, ask)
+    before = answered(run, ask)
     if before is not None:
         return before
-    if _is_stale(run, ask):
-        return _STOP
-    return _next(run, ask, {}, (), ())
+    if is_stale(run, ask):
+        return STOP
+    return next_for(run, ask, {}, (), ())
 
 
 def complete(run: Ledger, finished: Sequence[Finished], ask: Ask) -> Reply:
-    before = _answered(run, ask)
+    before = answered(run, ask)
     if before is not None:
         return before
-    if _is_stale(run, ask):
-        return _STOP
+    if is_stale(run, ask):
+        return STOP
     # The readers whose last input is among these, in order, but for those that became it at once.
     fresh: dict[TaskId, None] = {}
     accepted, refused = _take_in(run, finished, ask.identity, fresh)
@@ -104,9 +102,9 @@ def complete(run: Ledger, finished: Sequence[Finished], ask: Ask) -> Reply:
     dropped: list[bytes] = []
     for item in accepted.values():
         if not item.held and item.reads:
-            dropped += run.drop_read(item.reads)
+            dropped += drop_read(run, item.reads)
     run.count_active(len(fresh) - ended)
-    return _next(run, ask, fresh, tuple(refused), tuple(dropped))
+    return next_for(run, ask, fresh, tuple(refused), tuple(dropped))
 
 
 def _take_in(
@@ -136,12 +134,11 @@ def _counts(run: Ledger, item: Finished, identity: Identity, fresh: dict[TaskId,
 
 def _accept(run: Ledger, item: Finished, identity: Identity) -> None:
     task = item.task
-    run.state[task] = "held" if item.held else "done"
+    run.state[task] = "held" if item.held else "skipped" if item.is_skipped else "done"
     if item.held:
-        run.held[task] = Held(identity, item.attempt, item.readers, item.reads)
-    elif item.result is not None:
-        (run.results if item.is_target else run.values)[task] = item.result
-        run.keep_chunks(item.result)
+        run.held[task] = Held(identity, item.attempt, item.readers, item.reads, item.is_skipped)
+    else:
+        keep_output(run, item)
     if item.unread:
         # Made again, it may have lost readers that are done: they stand here as a negative count.
         run.unread[task] = item.unread + run.unread.get(task, 0)
@@ -156,86 +153,6 @@ def _count_down(run: Ledger, readers: Iterable[TaskId], fresh: dict[TaskId, None
         else:
             missing.pop(reader, None)
             fresh[reader] = None
-
-
-def _is_stale(run: Ledger, ask: Ask) -> bool:
-    return (
-        ask.identity not in run.leases
-        or run.generation != ask.generation
-        or run.status != "running"
-    )
-
-
-def _answered(run: Ledger, ask: Ask) -> Reply | None:
-    """The answer to this very call, if it was given before and its reply got lost."""
-    nonce, reply = run.replies.get(ask.identity, ("", None))
-    if reply is None or nonce != ask.nonce:
-        return None
-    return Reply(
-        status=reply.status, claims=reply.claims, refused=reply.refused, dropped=reply.dropped
-    )
-
-
-def _next(
-    run: Ledger,
-    ask: Ask,
-    fresh: dict[TaskId, None],
-    refused: tuple[TaskId, ...],
-    dropped: tuple[bytes, ...],
-) -> Reply:
-    entries: list[Entry] = _hand_out(run, ask, fresh) if run.status == "running" else []
-    claims = run.take(ask.identity, entries)
-    run.tell_claims("claimed", claims)
-    reply = Reply(
-        status=_how(run, ask),
-        claims=tuple(claims),
-        inputs=run.inputs_of(entries) if entries else {},
-        refused=refused,
-        dropped=dropped,
-    )
-    if reply.status == "left":
-        _leave(run, ask)
-    run.publish(name_of(ask.identity))
-    run.replies[ask.identity] = (ask.nonce, reply)
-    return reply
-
-
-def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
-    if run.status != "running":
-        return "stop"
-    if run.claims.get(ask.identity):
-        return "go"
-    if ask.stay or any(held.identity == ask.identity for held in run.held.values()):
-        return "wait"
-    return "left"
-
-
-def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
-    """First what became ready in this call, what the worker prefers of that before the rest.
-
-    Then what it prefers of the ready; then whatever is ready.
-    """
-    preferred = frozenset(ask.prefer)
-    fresh = sorted(fresh, key=lambda task: task not in preferred) if preferred else list(fresh)
-    hand = Hand(ask.want, ask.short)
-    for task in fresh:
-        if run.queue_of(task) == ask.queue and hand.fits(task):
-            hand.taken[task] = ask.hints.get(task, "")
-    if len(hand.taken) < len(fresh):
-        run.enqueue([task for task in fresh if task not in hand.taken], ask.hints)
-    for task in ask.prefer:
-        if run.is_queued(task) and run.queue_of(task) == ask.queue and hand.fits(task):
-            hand.taken.setdefault(task, "")
-    run.pop(ask.queue, hand)
-    return list(hand.taken.items())
-
-
-def _leave(run: Ledger, ask: Ask) -> None:
-    del run.leases[ask.identity]
-    run.alive[ask.queue] -= 1
-    run.tell("left", 1)
-    if ask.want == 0:
-        run.launch_missing(ask.queue)
 
 
 def fail(run: Ledger, ask: Ask, record: ErrorRecord) -> bool:
@@ -280,7 +197,7 @@ def release(run: Ledger, ask: Ask, tasks: Sequence[Claim]) -> None:
 
 
 def policy_of(run: Ledger, task: TaskId) -> Policy:
-    return run.opening.policies.get(task) or Policy()
+    return run.opening.policies.get(map_of(task)) or Policy()
 
 
 def end_attempt(run: Ledger, identity: Identity, task: TaskId) -> None:

@@ -1,0 +1,49 @@
+"""What a run need not compute, since an earlier one did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wfnb.graph import Graph, TaskId
+from wfnb.provenance import Needs, fingerprints, needs, options_of
+from wfnb.signing import Signer
+from wfnb.storage import RunId, Store
+from wfnb.storage.graphs import loaded
+from wfnb.storage.reuse import reused_result
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a graph's values before it runs."""
+
+    fingerprints: Mapping[int, str] = field(default_factory=dict)
+    """Of the tasks whose values are to be kept."""
+    needs: Needs | None = None
+    """None if everything has to run."""
+    results: Mapping[TaskId, bytes] = field(default_factory=dict)
+    """Of the tasks that are reused; b"" of those whose value nobody needs."""
+
+
+def known_values(
+    graph: Graph, store: Store, signer: Signer, run: RunId, *, fresh: bool = False
+) -> Known:
+    """Look up what tasks may reuse; with `fresh`, only what their values will be kept under."""
+    if not any(function.options.reuse for function in graph.functions):
+        return Known()
+    prints = {
+        at: found
+        for at, found in enumerate(fingerprints(graph, loaded=loaded))
+        if found is not None and at not in graph.maps_of and options_of(graph, at).reuse
+    }
+    found = {} if fresh else store.find_reusables(list(dict.fromkeys(prints.values())))
+    there = {at for at, name in prints.items() if name in found}
+    if not there:
+        return Known(prints)
+    to_do = needs(graph, there)
+    results = {
+        graph.ids[at]: reused_result(found[prints[at]], signer=signer, run=run, task=graph.ids[at])
+        for at in to_do.reused
+    }
+    idle = dict.fromkeys([graph.ids[at] for at in to_do.unneeded], b"")
+    return Known(prints, to_do, results | idle)
