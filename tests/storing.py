@@ -355,8 +355,8 @@ def finished(shape: Shape, task: str, attempt: int = 1, **words: Any) -> Finishe
     return Finished(task=task, attempt=attempt, **(about | words))
 
 
-def how(*, held: bool = False, is_skipped: bool = False, **_: Any) -> str:
-    return "held" if held else "skipped" if is_skipped else "done"
+def how(*, held: bool = False, how: str = "done", **_: Any) -> str:
+    return "held" if held else how
 
 
 def expansion(shape: Shape, splitter: str, count: int, **words: Any) -> Expansion:

@@ -89,7 +89,7 @@ class TaskClaimed(TaskEvent):
 class TaskDone(TaskEvent):
     sample: Sample
     how: str = "done"
-    """done, held or skipped."""
+    """done, held, skipped or reused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class TaskReturned(TaskEvent):
     """Given back unfinished: released, or its worker was lost."""
 
 
-HOW = ("done", "held", "skipped")
+HOW = ("done", "held", "skipped", "reused")
 
 
 def done_note(task: str, attempt: int, sample: Sample, *, how: str = "done") -> str:

@@ -22,6 +22,7 @@ _REMEDIES = {
     "refused": "no worker can take it as things are; once that is mended, run.resume() goes on",
     "input": "an input could not be read on the worker; run.resume() computes what is missing",
 }
+_COUNTED = re.compile(r"(-\d+)?(\.items|\[\d+\])?$")
 
 
 def task_error(
@@ -63,7 +64,7 @@ def _others(same: Sequence[ErrorRecord]) -> str:
 
 
 def _function(record: ErrorRecord) -> str:
-    return record.task.rpartition("-")[0] or record.task
+    return _COUNTED.sub("", record.task)
 
 
 def described(record: ErrorRecord) -> str:

@@ -222,6 +222,7 @@ def install(shell: InteractiveShell, session: Session | None = None) -> None:
     """Everything that `%load_ext wfnb` adds to a shell."""
     session = session or default_session()
     watch = CellWatch(shell.user_ns, session.draft)
+    session.on_start.append(watch.heard)
     ended = _teller(watch)
     shell.register_magics(WfMagics(shell, session, watch))
     shell.events.register("pre_run_cell", watch.begin)
@@ -230,7 +231,7 @@ def install(shell: InteractiveShell, session: Session | None = None) -> None:
     shell.set_hook("complete_command", task_completer, str_key="%%task")
     for kind in DRAWN:
         _formatter(shell).for_type(kind, _drawn)
-    _installed[shell] = (watch.begin, ended)
+    _installed[shell] = (session, watch, ended)
 
 
 def _teller(watch: CellWatch) -> Any:
@@ -242,10 +243,12 @@ def _teller(watch: CellWatch) -> Any:
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    begun, ended = _installed.pop(shell, (None, None))
-    if begun is None:
+    found = _installed.pop(shell, None)
+    if found is None:
         return
-    shell.events.unregister("pre_run_cell", begun)
+    session, watch, ended = found
+    session.on_start.remove(watch.heard)
+    shell.events.unregister("pre_run_cell", watch.begin)
     shell.events.unregister("post_run_cell", ended)
     shell.magics_manager.magics["line"].pop("wf", None)
     shell.magics_manager.magics["cell"].pop("task", None)
@@ -253,7 +256,7 @@ def uninstall(shell: InteractiveShell) -> None:
         _formatter(shell).pop(kind, None)
 
 
-_installed: dict[InteractiveShell, tuple[Any, Any]] = {}
+_installed: dict[InteractiveShell, tuple[Session, CellWatch, Any]] = {}
 
 
 def task_completer(_shell: InteractiveShell, event: Any) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from wfnb.cell_tasks import CellTask
 from wfnb.cells import Source, Wish
 from wfnb.draft import Draft
+from wfnb.errors import StoreError
 from wfnb.graph import PartOf, Task, TaskId
 from wfnb.lineage import Dropped, tasks_in
 from wfnb.runner import Run
@@ -24,6 +26,8 @@ _DONE = frozenset(
         TaskState.SKIPPED,
     }
 )
+
+_MOST_TASKS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,11 @@ class CellWatch:
         begun = self._draft.begin(run.graph, _tasks(wanted))
         return Started(run, begun, wanted, is_listed=not targets, is_bound=is_bound)
 
+    def heard(self, run: Run, targets: Sequence[Any]) -> None:
+        """A run was started, by whatever means: remember, after its end, what is up to date."""
+        if self._draft.names and len(run.graph) <= _MOST_TASKS:
+            self.later(self.started(run, targets, is_bound=False))
+
     def later(self, started: Started) -> None:
         """It goes on alone; its values are bound when a cell begins after its end."""
         self._pending.append(started)
@@ -125,10 +134,11 @@ class CellWatch:
     def _settle_pending(self) -> None:
         pending, self._pending = self._pending, []
         for started in pending:
-            if started.run.status == "running":
-                self._pending.append(started)
-            else:
-                self.settle(started)
+            with suppress(StoreError):  # it is away, or the run is gone from it
+                if started.run.status == "running":
+                    self._pending.append(started)
+                else:
+                    self.settle(started)
 
 
 def _done(run: Run) -> Container[TaskId]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import PurePath
 from types import FunctionType
@@ -22,7 +21,7 @@ from wfnb.bytecode import atom
 from wfnb.contents import DIGEST_BYTES, Writer
 from wfnb.files import stamp, stamps
 from wfnb.fingerprint import Adder
-from wfnb.graph import Function, Graph, Options
+from wfnb.graph import Function, Graph, MapCall
 from wfnb.identity import Content
 from wfnb.modules import is_library, look_again, version_of
 
@@ -48,44 +47,23 @@ def fingerprints(
     return [None if found is None else found.hex() for found in prints]
 
 
-def options_of(graph: Graph, at: int) -> Options:
-    """What the author of this task said; of a map, what holds for its items."""
-    function = graph.maps[at].function if at in graph.maps else graph.function_at[at]
-    return graph.functions[function].options
+def item_fingerprints(
+    graph: Graph,
+    *,
+    loaded: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> dict[int, str]:
+    """For each map whose items' calls can be identified, 32 hex digits: `fingerprint_of_item`."""
+    found = _Provenance(graph.as_planned, loaded, None).of_items()
+    return {at: one.hex() for at, one in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What becomes of each task of a graph, by positions in order."""
-
-    run: tuple[int, ...]
-    reused: tuple[int, ...]
-    """Somebody reads what is known of them."""
-    unneeded: tuple[int, ...]
-    """Nobody reads them."""
-
-
-def needs(graph: Graph, found: Collection[int]) -> Needs:
-    """What to do for the targets, when the values of the tasks in `found` are known.
-
-    Maps that follow each other item by item run all or none.
-    """
-    run, reused = set[int](), set[int]()
-    to_see = [graph.position[target] for target in graph.targets]
-    while to_see:
-        at = to_see.pop()
-        if at in run or at in reused:
-            continue
-        if at in found and at not in graph.maps_of:
-            reused.add(at)
-            continue
-        run.add(at)
-        to_see += graph.inputs_at[at]
-        for gather in graph.maps_of.get(at, ()):
-            reused.discard(gather)
-            run.add(gather)
-    unneeded = (at for at in range(len(graph)) if at not in run and at not in reused)
-    return Needs(tuple(sorted(run)), tuple(sorted(reused)), tuple(unneeded))
+def fingerprint_of_item(of_map: str, given: Any) -> str | None:
+    """Of the call of one item that is given this; None if that has no stable content."""
+    try:
+        content = Content(given, {}).digest
+    except Exception:  # noqa: BLE001  users' objects may raise anything
+        return None
+    return _digest(bytes.fromhex(of_map), content).hex()
 
 
 class _Provenance:
@@ -124,6 +102,19 @@ class _Provenance:
             prints.append(self._joined(functions[function], arguments, [prints[i] for i in inputs]))
         return prints
 
+    def of_items(self) -> dict[int, bytes]:
+        graph, prints, found = self._graph, self.of_all(), {}
+        for at, call in graph.maps.items():
+            inputs = [b"item", *[prints[i] for i in call.constants]]
+            called = self._joined(self._called(call), _template(call), inputs)
+            if called is not None:
+                found[at] = called
+        return found
+
+    def _called(self, call: MapCall) -> bytes | None:
+        function = self._functions[call.function]
+        return function and _digest(atom(("map", call.is_spread, call.flatten)), function)
+
     def _of_function(self, function: Function) -> bytes | None:
         if not function.options.pure:
             return None
@@ -143,11 +134,8 @@ class _Provenance:
             depth = graph.arguments_at[call.splitter][1]["depth"]  # type: ignore[misc]
             arguments: Arguments = ((output_at(0),), {"depth": depth})
             source = self._joined(self._splitting(call.splitter), arguments, [prints[call.over]])
-        template = call.arguments() if callable(call.arguments) else call.arguments
-        kind = atom(("map", call.is_spread, call.flatten))
-        function = self._functions[call.function]
-        called = function and _digest(kind, function)
-        return self._joined(called, template, [source, *[prints[i] for i in call.constants]])
+        inputs = [source, *[prints[i] for i in call.constants]]
+        return self._joined(self._called(call), _template(call), inputs)
 
     def _splitting(self, splitter: int) -> bytes | None:
         return self._functions[self._graph.function_at[splitter]]
@@ -249,6 +237,10 @@ def _texts_in(value: Any) -> Iterator[str]:
             to_see += [*one, *one.values()] if isinstance(one, dict) else one
         elif type(one) is Nested:
             to_see.append(one.template)
+
+
+def _template(call: MapCall) -> Arguments:
+    return call.arguments() if callable(call.arguments) else call.arguments
 
 
 def _content_of_function(function: Callable[..., Any]) -> bytes:

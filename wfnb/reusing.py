@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wfnb.graph import Graph, TaskId
-from wfnb.provenance import Needs, fingerprints, needs, options_of
+from wfnb.needs import Kept, Needs, needs, options_of
+from wfnb.provenance import fingerprints, item_fingerprints
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
 from wfnb.storage.graphs import loaded
@@ -17,8 +18,8 @@ from wfnb.storage.reuse import reused_result
 class Known:
     """What is known of a graph's values before it runs."""
 
-    fingerprints: Mapping[int, str] = field(default_factory=dict)
-    """Of the tasks whose values are to be kept."""
+    kept: Kept = field(default_factory=Kept)
+    """What is to be kept of the others."""
     needs: Needs | None = None
     """None if everything has to run."""
     results: Mapping[TaskId, bytes] = field(default_factory=dict)
@@ -36,14 +37,20 @@ def known_values(
         for at, found in enumerate(fingerprints(graph, loaded=loaded))
         if found is not None and at not in graph.maps_of and options_of(graph, at).reuse
     }
+    items = {
+        at: found
+        for at, found in item_fingerprints(graph, loaded=loaded).items()
+        if options_of(graph, at).reuse
+    }
+    kept = Kept(prints, items)
     found = {} if fresh else store.find_reusables(list(dict.fromkeys(prints.values())))
     there = {at for at, name in prints.items() if name in found}
     if not there:
-        return Known(prints)
+        return Known(kept)
     to_do = needs(graph, there)
     results = {
         graph.ids[at]: reused_result(found[prints[at]], signer=signer, run=run, task=graph.ids[at])
         for at in to_do.reused
     }
     idle = dict.fromkeys([graph.ids[at] for at in to_do.unneeded], b"")
-    return Known(prints, to_do, results | idle)
+    return Known(kept, to_do, results | idle)

@@ -271,7 +271,7 @@ def start(  # noqa: PLR0913  how a run begins
         signer=connection.signer,
         about=about,
         keep_seconds=KEEP_SECONDS,
-        fingerprints=known.fingerprints,
+        kept=known.kept,
         reused=known.results,
     )
     if not store.open_run(opening) and not pool_is_coming:

@@ -53,6 +53,8 @@ class Session:
         self.draft = Draft()
         self.planner = "uniform"
         self.last: Run | None = None
+        self.on_start: list[Callable[[Run, tuple[Any, ...]], None]] = []
+        """Told of each run, and of what was asked for."""
         self._choices = choices or Choices()
         self._pool_due = 0.0
         self._store: Store | None = None
@@ -153,6 +155,8 @@ class Session:
             pool_is_coming=is_coming and plan.environments == ("",),
             fresh=fresh,
         )
+        for told in self.on_start:
+            told(self.last, targets)
         return self.last
 
     def _equipped(
@@ -203,11 +207,7 @@ class Session:
         return self.store.forget_reusables()
 
     def export(self, path: str | os.PathLike[str], *targets: Any) -> Path:
-        """Write the draft, or these tasks, or a graph, plan or run, to a file, as its suffix says.
-
-        .py is a script that runs without a notebook, .json WfFormat 1.5, .mmd Mermaid, .svg a
-        picture.
-        """
+        """Write the draft, or these, as the suffix says: script, WfFormat, Mermaid or picture."""
         thing = targets[0] if len(targets) == 1 else list(targets) if targets else self.draft
         written: Path = import_module("wfnb.exports").export(thing, path, draft=self.draft)
         return written

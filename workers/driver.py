@@ -149,7 +149,9 @@ class Driver:
         except Unusable as refused:
             return self._not_called(step, refused)
         loaded_at = time.perf_counter()
-        outcome = self._bench.call(call, args, kwargs, Attempt(self._run, task, step.attempt))
+        outcome = self._keeping.known(at, args) or self._bench.call(
+            call, args, kwargs, Attempt(self._run, task, step.attempt)
+        )
         called_at = time.perf_counter()
         size, error = 0, outcome.error
         if error is None:
@@ -176,14 +178,13 @@ class Driver:
     def _keep(
         self, at: int, task: TaskId, attempt: int, outcome: Outcome
     ) -> tuple[int, ErrorRecord | None]:
-        value = outcome.value
         try:
-            if isinstance(value, Elements):
-                self._splits.keep(task, value.values)
-                value = outcome.value = value.shape
-            elif value is SKIP and self._graph.base(at) != at:
+            if isinstance(outcome.value, Elements):
+                self._splits.keep(task, outcome.value.values)
+                outcome.value = outcome.value.shape
+            elif outcome.value is SKIP and self._graph.base(at) != at:
                 self._skipped.add(at)
-            encoded = codec.encode(value, name=f"the result of {task}")
+            encoded = codec.encode(outcome.value, name=f"the result of {task}")
             refuse_too_big(task, encoded)
             encoded = settled(encoded, outcome)
         except SerialisationError as error:
@@ -240,9 +241,10 @@ class Driver:
     def _describe(self, at: int, record: Finished, here: Container[TaskId]) -> None:
         counted, sample = self._inputs.counted, self._samples.pop(at)
         if at in self._skipped:
-            self._skipped.discard(at)
-            record.is_skipped = True
-        how = "held" if record.held else "skipped" if record.is_skipped else "done"
+            record.how = "skipped"
+        elif at in self._keeping.reused:
+            record.how = "reused"
+        how = "held" if record.held else record.how
         record.note = done_note(record.task, record.attempt, sample, how=how)
         if counted:
             record.reads = [

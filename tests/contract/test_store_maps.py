@@ -468,7 +468,7 @@ def test_a_map_with_an_item_that_failed_is_never_gathered(store):
 def test_an_item_that_is_skipped_counts_as_done(store):
     store.open_run(CHAIN.opening(limit=1))
     worker, _ = split(store, CHAIN, 2, want=2)
-    items = [finished(CHAIN, f"m[{i}]", is_skipped=i == 0) for i in range(2)]
+    items = [finished(CHAIN, f"m[{i}]", how="skipped" if i == 0 else "done") for i in range(2)]
     worker.complete(*items, want=3)
     assert states(store)["m[0]"] == "skipped"
     assert counts(store)["done"] == 3
@@ -491,7 +491,7 @@ def test_a_skipped_item_that_is_held_is_skipped_when_its_last_reader_is_done(sto
     shape = Shape.of_maps("m", queues=dict.fromkeys((SPLIT, "m", "end"), "@w1"))
     store.open_run(shape.opening())
     worker, _ = split(store, shape, 1, stay=True)
-    item = finished(shape, "m[0]", held=True, is_skipped=True, unread=1, result=None)
+    item = finished(shape, "m[0]", held=True, how="skipped", unread=1, result=None)
     worker.complete(item, stay=True)
     assert states(store)["m[0]"] == "held"
     worker.complete(finished(shape, "m", reads=["m[0]"]), stay=True)
@@ -605,7 +605,7 @@ def test_a_resumed_run_may_fold_its_maps_and_expand_them_otherwise(store):
 def test_a_skipped_item_that_is_made_again_has_the_next_number(store):
     store.open_run(ONE.opening(limit=1))
     worker, _ = split(store, ONE, 2, want=2)
-    worker.complete(finished(ONE, "m[0]", is_skipped=True))
+    worker.complete(finished(ONE, "m[0]", how="skipped"))
     store.cancel(RUN)
     run = store.snapshot(RUN)
     kept = {SPLIT: "expanded"}

@@ -276,7 +276,8 @@ class Runs(RuleBasedStateMachine):
         words["reads"] = [i for i in self.inputs(task) if i in self.counted]
         words["is_target"] = not readers
         if task != map_of(task):
-            words["is_skipped"] = data.draw(st.sampled_from([False, False, True]), label="skipped")
+            hows = st.sampled_from(["done", "done", "skipped", "reused"])
+            words["how"] = data.draw(hows, label="how")
         return finished(self.shape, task, attempt, **words)
 
     @precondition(lambda self: self.shape.maps and self.claimed())

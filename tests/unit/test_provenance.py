@@ -30,7 +30,8 @@ from wfnb.freezing import freeze
 from wfnb.graph import Graph
 from wfnb.language import task
 from wfnb.maps import SKIP
-from wfnb.provenance import fingerprints, needs, options_of
+from wfnb.needs import needs, options_of
+from wfnb.provenance import fingerprints
 from wfnb.signing import Signer
 from wfnb.storage.constants import load_constant
 from wfnb.storage.graphs import dump_graph, load_graph, loaded

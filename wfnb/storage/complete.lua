@@ -1,7 +1,7 @@
 -- complete: take in finished tasks, count down their readers, hand out the next.
 -- ARGV: ask as JSON, finished as JSON {items, hints}, the items' notes one a line, then each item's
 --   result, '' for none
---   item: [task, attempt, [readers], became, held, target, unread, [reads], skipped], zeros at the end left out
+--   item: [task, attempt, [readers], became, held, target, unread, [reads], how], zeros at the end left out
 -- returns status, claims (task, attempt, ...), inputs (task, bytes, ...), refused, dropped
 local ask, work = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local before = answer_before(ask)
@@ -12,7 +12,7 @@ local items, refused, dropped, fresh, is_fresh = work.items, {}, {}, {}, {}
 local missing, touched = {}, {}
 local states, outputs, targets, ended, notes, reads, unread = {}, {}, {}, {}, {}, {}, {}
 local done, active, is_taken = 0, 0, {}
-local ATTEMPT, READERS, BECAME, HELD, TARGET, UNREAD, READS, SKIPPED = 2, 3, 4, 5, 6, 7, 8, 9
+local ATTEMPT, READERS, BECAME, HELD, TARGET, UNREAD, READS, HOW = 2, 3, 4, 5, 6, 7, 8, 9
 
 local function read_missing()
   local seen = {}
@@ -39,7 +39,7 @@ end
 local function keep_output(item, result)
   if item[HELD] == 1 then
     local held = { identity = ask.identity, attempt = item[ATTEMPT], readers = item[READERS],
-      reads = item[READS] or {}, skipped = item[SKIPPED] }
+      reads = item[READS] or {}, how = item[HOW] or 'done' }
     set('held', item[1], cjson.encode(held))
   elseif result ~= '' then
     local into = item[TARGET] == 1 and targets or outputs
@@ -54,7 +54,7 @@ local function keep_output(item, result)
 end
 
 local function accept(item, note, result)
-  local state = item[HELD] == 1 and 'held' or item[SKIPPED] and 'skipped' or 'done'
+  local state = item[HELD] == 1 and 'held' or item[HOW] or 'done'
   states[#states + 1], states[#states + 2] = item[1], state
   done = done + 1
   is_taken[item[1]] = true

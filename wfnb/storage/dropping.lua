@@ -46,7 +46,7 @@ local function drop_read(tasks, dropped)
       if held then
         held = cjson.decode(held)
         redis.call('HDEL', k'held', task)
-        redis.call('HSET', k'state', task, held.skipped and 'skipped' or 'done')
+        redis.call('HSET', k'state', task, held.how)
         for _, read in ipairs(held.reads) do to_see[#to_see + 1] = read end
       else
         drop(task, dropped)

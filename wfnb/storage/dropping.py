@@ -41,7 +41,7 @@ def drop_read(run: Ledger, tasks: Iterable[TaskId]) -> list[bytes]:
             continue
         del run.unread[task]
         if held := run.held.pop(task, None):
-            run.state[task] = "skipped" if held.is_skipped else "done"
+            run.state[task] = held.how
             to_see += held.reads
         else:
             dropped += _drop(run, task)

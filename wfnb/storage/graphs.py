@@ -16,6 +16,7 @@ from wfnb.arguments import Arguments, Nested, constants_of, is_frozen
 from wfnb.errors import SerialisationError
 from wfnb.graph import Function, Graph, MapCall, Options, TaskId, ids_of
 from wfnb.growth import GrowingGraph
+from wfnb.needs import Kept
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage.constants import Constants
@@ -59,8 +60,8 @@ class Stored:
     has_constants: bool
     sources: bytes
     """Of its functions that are in no file; for `remember`."""
-    fingerprints: Mapping[int, str]
-    """Of tasks whose values are to be kept, by position."""
+    kept: Kept
+    """What workers keep for reuse."""
     written_seconds: float
     """When it was, by its client's clock."""
 
@@ -71,7 +72,7 @@ def dump_graph(
     run: str,
     *,
     queue_at: Sequence[str] | None = None,
-    fingerprints: Mapping[int, str] | None = None,
+    kept: Kept | None = None,
 ) -> Dumped:
     """Raises SerialisationError, naming task and variable, for what cannot travel."""
     graph = graph.as_planned
@@ -97,7 +98,7 @@ def dump_graph(
         astuple(Home.here()),
         bool(constants.found),
         sources_of(blobs),
-        dict(fingerprints or {}),
+        astuple(kept or Kept()),
         time.time(),
     )
     payload = codec.pack(codec.encode(shape))
@@ -108,7 +109,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     """The graph of a run. Functions and arguments, which are the user's, load when first used."""
     payload = codec.unpack(signer.open(blob, f"graph:{run}"))
     functions, blobs, function_at, inputs_at, targets, names, *more = codec.decode(payload)
-    maps, arguments, queue_at, home, *about = more
+    maps, arguments, queue_at, home, has_constants, sources, kept, written = more
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
     loaded_arguments = _StoredArguments(arguments, len(ids))
@@ -128,7 +129,15 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
             for number, (at, words) in enumerate(maps)
         },
     )
-    return Stored(GrowingGraph.of_run(graph), Home(*home), queue_at, *about)
+    return Stored(
+        GrowingGraph.of_run(graph),
+        Home(*home),
+        queue_at,
+        has_constants,
+        sources,
+        Kept(*kept),
+        written,
+    )
 
 
 class _StoredFunction:

@@ -39,7 +39,7 @@ class Held(NamedTuple):
     attempt: int
     readers: Sequence[TaskId]
     reads: Sequence[TaskId]
-    is_skipped: bool
+    how: str
 
 
 class Chunks:

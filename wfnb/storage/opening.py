@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from wfnb.errors import SignatureError
 from wfnb.graph import Graph, Options, TaskId
+from wfnb.needs import Kept
 from wfnb.plan import Placement, Plan
 from wfnb.resources import Resources
 from wfnb.signing import Signer
@@ -25,7 +26,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
     signer: Signer,
     about: Mapping[str, str],
     keep_seconds: int,
-    fingerprints: Mapping[int, str] | None = None,
+    kept: Kept | None = None,
     reused: Mapping[TaskId, bytes] | None = None,
 ) -> Opening:
     """Raises SerialisationError, naming task and variable, before anything is written."""
@@ -37,7 +38,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         signer,
         run,
         queue_at=None if is_one_queue else queue_at,
-        fingerprints=fingerprints,
+        kept=kept,
     )
     queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
     queues = {task: q for task, q in zip(graph, queue_at, strict=True) if q != queue}

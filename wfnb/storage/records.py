@@ -130,8 +130,8 @@ class Finished:
     """Inputs whose readers are counted."""
     held: bool = False
     """Its output stays in this worker's memory, for readers that only this worker may take."""
-    is_skipped: bool = False
-    """An item that a filter left out: it counts as done."""
+    how: Literal["done", "skipped", "reused"] = "done"
+    """skipped: an item that a filter left out. reused: its value was known. Both count as done."""
     note: str = ""
     """Its part of the events entry, see events.done_note."""
 

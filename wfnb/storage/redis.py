@@ -129,11 +129,11 @@ def _item(record: Finished) -> tuple[Any, ...]:
     """As complete.lua reads it; most tasks are plain, and short to write and to parse."""
     if record.became or record.held or record.is_target or record.unread or record.reads:
         flags = (int(record.became), int(record.held), int(record.is_target))
-        skipped = (1,) if record.is_skipped else ()
+        how = () if record.how == "done" else (record.how,)
         head = (record.task, record.attempt, record.readers)
-        return (*head, *flags, record.unread, record.reads, *skipped)
-    if record.is_skipped:
-        return record.task, record.attempt, record.readers, 0, 0, 0, 0, (), 1
+        return (*head, *flags, record.unread, record.reads, *how)
+    if record.how != "done":
+        return record.task, record.attempt, record.readers, 0, 0, 0, 0, (), record.how
     return record.task, record.attempt, record.readers
 
 

@@ -134,9 +134,9 @@ def _counts(run: Ledger, item: Finished, identity: Identity, fresh: dict[TaskId,
 
 def _accept(run: Ledger, item: Finished, identity: Identity) -> None:
     task = item.task
-    run.state[task] = "held" if item.held else "skipped" if item.is_skipped else "done"
+    run.state[task] = "held" if item.held else item.how
     if item.held:
-        run.held[task] = Held(identity, item.attempt, item.readers, item.reads, item.is_skipped)
+        run.held[task] = Held(identity, item.attempt, item.readers, item.reads, item.how)
     else:
         keep_output(run, item)
     if item.unread:
