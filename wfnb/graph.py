@@ -114,7 +114,7 @@ class Graph:
         return task in self.position
 
     def __repr__(self) -> str:
-        return f"<graph of {len(self)} tasks, {len(self.functions)} functions>"
+        return f"<graph of {len(self) - len(self.maps_of)} tasks, {len(self.functions)} functions>"
 
     @cached_property
     def position(self) -> dict[TaskId, int]:

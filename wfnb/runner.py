@@ -29,6 +29,7 @@ from wfnb.metrics import Table, tasks_frame
 from wfnb.plan import Plan
 from wfnb.reusing import known_values
 from wfnb.signing import Signer
+from wfnb.sizes import size_of, sized
 from wfnb.storage import RunId, Store
 from wfnb.storage.opening import load_plan, opening_of, stored_graph
 from wfnb.storage.outputs import Archive
@@ -82,8 +83,7 @@ class Run:
         """Of the targets, if they came with the news of the end."""
 
     def __repr__(self) -> str:
-        tasks = "1 task" if len(self.graph) == 1 else f"{len(self.graph)} tasks"
-        return f"<run {self.id}: {self._status}, {tasks}>"
+        return f"<run {self.id}: {self._status}, {sized(*size_of(self.graph))}>"
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -235,7 +235,7 @@ class Run:
             if states[task] is TaskState.FAILED and task in found
         ]
         not_tried = sum(state is TaskState.UPSTREAM_FAILED for state in states.values())
-        return task_error(self.id, failed, tasks=len(self.graph), not_tried=not_tried)
+        return task_error(self.id, failed, tasks=size_of(self.graph)[0], not_tried=not_tried)
 
 
 def start(  # noqa: PLR0913  how a run begins

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfnb.graph import Graph, TaskId
-from wfnb.widgets.counting import size_of
+from wfnb.sizes import size_of
 from wfnb.widgets.layout import Edge, levels
 from wfnb.widgets.nodes import MapNode, Nodes, nodes_of
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import log2
 
 from wfnb.graph import Graph, TaskId
+from wfnb.sizes import sized
 from wfnb.timeline import TaskState, Timeline
 from wfnb.widgets.cards import Card, Seen, card, seen
-from wfnb.widgets.counting import sized
 from wfnb.widgets.drawing import NAME, NOTE, WIDEST, Box, Drawing, draw, marks_width, text_left
 from wfnb.widgets.folding import Folded, fold
 from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, STALE, Look, in_words, mix

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wfnb.graph import Graph, TaskId
+from wfnb.sizes import size_of, sized
 from wfnb.timeline import Timeline
 from wfnb.widgets.cards import Card, Seen, card, seen
-from wfnb.widgets.counting import size_of, sized
 from wfnb.widgets.folding import one_node
 from wfnb.widgets.layout import levels
 from wfnb.widgets.nodes import Nodes, nodes_of

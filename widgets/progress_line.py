@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from wfnb.sizes import plus
 from wfnb.timeline import TaskState
-from wfnb.widgets.counting import plus
 from wfnb.widgets.palette import LOOKS, SUCCEEDED, in_words, succeeded
 
 _TOLD = (

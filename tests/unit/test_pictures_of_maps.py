@@ -16,12 +16,13 @@ from wfnb.graph import Graph
 from wfnb.growth import GrowingGraph
 from wfnb.language import task
 from wfnb.runner import Run
+from wfnb.sizes import size_of, sized
 from wfnb.tasks import Function, NamedTask, PartOf, TaskId
 from wfnb.terminal import Progress
 from wfnb.timeline import TaskState, Timeline
 from wfnb.views import picture
 from wfnb.widgets.cards import card, seen
-from wfnb.widgets.counting import size_of, sized, tally_of
+from wfnb.widgets.counting import tally_of
 from wfnb.widgets.folding import Fold, Folded, fold
 from wfnb.widgets.graph_svg import graph_svg
 from wfnb.widgets.graph_text import graph_text
