@@ -123,13 +123,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Called by `%load_ext wfnb`."""
-    from wfnb.magics import install
+    from wfnb.extension import install
 
     install(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Called by `%unload_ext wfnb`."""
-    from wfnb.magics import uninstall
+    from wfnb.extension import uninstall
 
     uninstall(shell)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wfnb.arguments import part_of
 from wfnb.errors import GraphError
 from wfnb.graph import Graph, PartOf, Task, TaskId
 
@@ -35,7 +36,7 @@ class Answer:
         """The values of the graph's targets, in order, as they were asked for."""
         wanted = list(values)
         if self.wanted:
-            wanted = [values[at][part] if part else values[at] for at, part in self.wanted]
+            wanted = [part_of(values[at], part) if part else values[at] for at, part in self.wanted]
         if self.form == "value":
             return wanted[0]
         return tuple(wanted) if self.form == "tuple" else wanted

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from wfnb.errors import GraphError
+from wfnb.errors import CallError, GraphError
 from wfnb.nesting import ATOMS, CONTAINERS, Replacement, is_flat, replace_deep
 
 Arguments: TypeAlias = (
@@ -89,7 +89,7 @@ def fill(
         if kind is Output:
             return outputs[part.position]
         if kind is Part:
-            return outputs[part.position][part.name]
+            return part_of(outputs[part.position], part.name)
         return constants[part.content] if kind is Constant else part
 
     walk: Replacement | None = None
@@ -105,6 +105,16 @@ def fill(
     if len(arguments) == 1:
         return args, {}
     return args, {name: filled(value) for name, value in arguments[1].items()}
+
+
+def part_of(output: Any, name: str) -> Any:
+    """Raises CallError where there is none."""
+    try:
+        return output[name]
+    except Exception as error:
+        known = f"; it has {', '.join(map(str, output))}" if isinstance(output, dict) else ""
+        message = f"the {type(output).__name__} that a task returned has no [{name!r}]{known:.200}"
+        raise CallError(f"{message}: mend the name") from error
 
 
 def values_of(arguments: Arguments) -> list[Any]:

@@ -36,13 +36,20 @@ class Bindings:
     """Names that mean something else in here: in a comprehension, or `except ... as`."""
     of_class: set[str] | None = None
     """What the body of the class has defined, inside of one."""
+    read_by_class: set[str] = field(default_factory=set)
+    """What that body has read from outside of it."""
+    rebound: dict[str, None] = field(default_factory=dict)
+    """What the body of a class reads from the cell, and then defines anew for itself."""
     is_exceptional: bool = False
     """Whether this is only reached after something has been raised."""
 
     def read(self, name: str, line: int, *, is_needed: bool = True) -> None:
         if self.of_class is not None and name in self.of_class:
             return
-        if name in self.certain or self.is_hidden(name):
+        if self.is_hidden(name):
+            return
+        self.read_by_class.add(name)
+        if name in self.certain:
             return
         self.reads.setdefault(name, line)
         if is_needed and name not in self.possible and name not in self.by_functions:
@@ -54,6 +61,8 @@ class Bindings:
     def store(self, name: str, line: int, kind: str = "plain") -> None:
         if self.of_class is not None:
             self.of_class.add(name)
+            if name in self.read_by_class:
+                self.rebound[name] = None
             return
         self.certain.add(name)
         self.possible.add(name)

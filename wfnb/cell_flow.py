@@ -148,7 +148,7 @@ class Flow(ast.NodeVisitor):
         names.hidden.append(_parameters_of_type(node))
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)
-        outer, names.of_class = names.of_class, set()
+        outer, names.of_class, names.read_by_class = names.of_class, set(), set()
         self._inside(node.body)
         names.of_class = outer
         names.hidden.pop()

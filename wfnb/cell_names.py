@@ -34,6 +34,8 @@ class Names:
     """Of what it defines: only by a loop, a `with`, a `case` or an `except`."""
     calls: Mapping[str, str]
     """What comes from elsewhere and has a method called that tends to change it."""
+    rebound: frozenset[str]
+    """What the body of a class takes from outside of it before it defines the same."""
     words: frozenset[str]
     """In its texts, which may be code: df.query("age > @limit")."""
 
@@ -75,6 +77,7 @@ def names_of(tree: ast.Module, source: str) -> Names:
         imports=imports,
         asides=frozenset(name for name in possible if found.kinds[name] == {"aside"}),
         calls={name: call for name, call in found.calls.items() if name in found.reads},
+        rebound=frozenset(found.rebound),
         words=frozenset(_words(tree)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import Any
 
@@ -15,6 +16,8 @@ OPTIONS = (
     *("--in", "--out", "--cpus", "--memory", "--retries", "--timeout", "--requirements", "--io"),
     *("--no-reuse", "--no-bind", "--help"),
 )
+_BETWEEN = re.compile(r"(?<![<>=!~,@(\[])\s+(?![<>=!~,@()\[\]])")
+"""Of two requirements; not beside a sign, as in numpy >= 2."""
 IO = ("constant", "linear", "power:2")
 _ABOUT = """\
 Make this cell a task of the draft. It does not run now: %wf run runs it, in a worker.
@@ -72,8 +75,13 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
     if any(value is not None for value in size.values()):
         given["resources"] = Resources(**{k: v for k, v in size.items() if v is not None})
     if asked.requirements is not None:
-        given["requirements"] = asked.requirements.split()
+        given["requirements"] = _requirements(asked.requirements)
     return {**given, "reuse": not asked.no_reuse}
+
+
+def _requirements(text: str) -> list[str]:
+    """Separated by spaces, such as may also stand within one; with a marker there is but one."""
+    return [text] if ";" in text else _BETWEEN.split(text.strip()) if text.strip() else []
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -24,6 +24,9 @@ class Producer(Protocol):
     """An earlier cell that is a task."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names that it defines for others."""
         ...
@@ -31,6 +34,11 @@ class Producer(Protocol):
     @property
     def imports(self) -> Mapping[str, tuple[ast.stmt, ...]]:
         """The names that it imports."""
+        ...
+
+    @property
+    def kept(self) -> Collection[str]:
+        """The names that it defines for itself alone."""
         ...
 
     def handle(self, name: str) -> Task | PartOf:
@@ -134,6 +142,9 @@ def sources_of(
         elif source is None and is_asked and not _is_optional(name, code):
             missing.append(name)
     if missing:
+        others = [cell for cell in known[1:] if cell is not known[0]]
+        for name in missing:
+            _refuse_what_is_withheld(name, code, earlier, others)
         _refuse(code, missing, notebook, earlier)
     return found
 
@@ -174,6 +185,22 @@ def _first_seen(name: str, known: Sequence[Producer]) -> Captured | None:
 def _is_of_shell(value: Any) -> bool:
     module = getattr(value, "__module__", None) or type(value).__module__
     return str(module).startswith(_SHELLS)
+
+
+def _refuse_what_is_withheld(
+    name: str, code: CellCode, earlier: Sequence[Producer], others: Sequence[Producer]
+) -> None:
+    """A cell has it, and yet it is not to be had from there."""
+    for cell in reversed(earlier):
+        if name in cell.kept:
+            asked = ",".join([*cell.outputs, name])
+            there = f"the cell {cell.name} has `{name}` and does not hand it on"
+            code.refuse(code.line(name), f"{there}: run that again with --out {asked}")
+    for cell in others:
+        if name in cell.outputs:
+            there = f"`{name}` comes from the cell {cell.name}, which needs what this one defines"
+            remedy = "no task can wait for itself, so let one of them do without"
+            code.refuse(code.line(name), f"{there}: {remedy}")
 
 
 def _refuse(

@@ -39,6 +39,7 @@ class CellTask:
         self._function = function_of(code, name, sources, outputs=self._outputs)
         self._fingerprint = fingerprint(self._function)
         self._parts: dict[str, PartOf] = {}
+        self._is_dropped = False
         self.passed_over: dict[str, str] = {}
         """What it reads -> the later cell that makes something else of it."""
         self.task = self._new(name)
@@ -66,6 +67,11 @@ class CellTask:
     @property
     def imports(self) -> Mapping[str, tuple[ast.stmt, ...]]:
         return self.code.names.imports
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """What it defines and does not hand on."""
+        return frozenset(self.code.names.defines).difference(self.outputs, self.imports)
 
     def handle(self, name: str) -> Task | PartOf:
         if name not in self.outputs:
@@ -145,10 +151,12 @@ class CellTask:
         """Whatever still needs it cannot run from now on."""
         names = ", ".join(f"`{name}`" for name in self.outputs) or "what it does"
         self._leave(f"{names} of the cell {self.name} is gone, which was dropped")
-        self._outputs = ()
+        self._outputs, self._is_dropped = (), True
 
     def _refuse_part(self, name: str) -> None:
         message = f"the cell {self.name} no longer defines `{name}`"
+        if self._is_dropped:
+            message = f"the cell {self.name}, which defined `{name}`, is a task no more"
         raise CellError(f"{message}: run the cell that defines it now, then those that read it")
 
     def _fits(self, outputs: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from wfnb.cell_names import Names, names_of
 from wfnb.errors import CellError
 from wfnb.tasks import Options
 
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _OF_IPYTHON = re.compile(r"\s*[%!?]|.*=\s*[%!]|.*\?\s*$")
 _REMEDIES = (
     (re.compile("await|async"), "await inside a function, and call it with asyncio.run"),
@@ -78,7 +78,8 @@ class CellCode:
 def read_cell(source: Source, wish: Wish) -> CellCode:
     """The cell's code, analysed; CellError with its line for what no worker could run."""
     if wish.name is not None and not _ID.fullmatch(wish.name):
-        raise CellError(f"{wish.name!r} names no cell: use letters, digits, '_', '.' and '-'")
+        remedy = "begin with a letter, and use letters, digits, '_', '.' and '-'"
+        raise CellError(f"{wish.name!r} names no cell: {remedy}")
     label = wish.name or source.label
     tree = _parsed(source, label)
     if not tree.body:

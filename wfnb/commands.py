@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from wfnb.choices import BACKENDS
@@ -40,9 +41,9 @@ class UsageFault(Exception):  # noqa: N818  it never leaves the magics
 class Parser(argparse.ArgumentParser):
     """Complains by exception, where argparse would end the process."""
 
-    def __init__(self, *, refers_to: str = "%wf alone lists the commands", **options: Any) -> None:
+    def __init__(self, *, refers_to: str = "", **options: Any) -> None:
         super().__init__(**options)
-        self._refers_to = refers_to
+        self._refers_to = refers_to or f"{self.prog} --help tells its options"
 
     def error(self, message: str) -> NoReturn:
         raise UsageFault(f"{message}; {self._refers_to}")
@@ -87,7 +88,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--timeout", type=float, help="wait at most so many seconds; the run goes on")
     run.add_argument("--backend", choices=sorted(BACKENDS))
     run.add_argument("--planner", choices=sorted(PLANNERS))
-    run.add_argument("--into", metavar="VARIABLE", help="put the values there")
+    run.add_argument("--into", metavar="VARIABLE", type=variable, help="put the values there")
     run.add_argument("--fresh", action="store_true", help="take nothing from earlier runs")
     run.add_argument("--no-bind", action="store_true", help="leave the notebook's variables alone")
     run.add_argument(
@@ -114,6 +115,13 @@ _OPTIONS = {
     "reuse": ["--clear"],
     "log": ["--run", "--attempt"],
 }
+
+
+def variable(name: str) -> str:
+    """What may be bound to a value."""
+    if not name.isidentifier() or iskeyword(name):
+        raise argparse.ArgumentTypeError(f"{name!r} is no name for a variable")
+    return name
 
 
 def words_of(line: str) -> list[str]:

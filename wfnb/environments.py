@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -22,6 +23,7 @@ from wfnb.requirements import applies, name_of, unmarked
 FAILURE_SECONDS = 300.0
 """So long a failure is remembered, and nobody tries again unless asked to."""
 _LAST_LINES = 12
+_NOWHERE = re.compile(r"from versions: none|not found in the (package registry|provided package)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,17 @@ def prepare(
     folder = cabinet.folder_of(environment.name)
     if not cabinet.is_there(environment.name):
         cabinet.make_root()
-        with cabinet.making(environment.name, tell):
-            if not cabinet.is_there(environment.name):
-                _refuse_what_failed(environment, wanted_by, is_fresh=fresh)
-                _make(environment, folder, tell, wanted_by)
-        cabinet.tidy()
+        try:
+            with cabinet.making(environment.name, tell):
+                if not cabinet.is_there(environment.name):
+                    _refuse_what_failed(environment, wanted_by, is_fresh=fresh)
+                    _make(environment, folder, tell, wanted_by)
+        except OSError as error:
+            message = f"the environment for {wanted_by} cannot be written: {error}"
+            remedy = f"is there room in {cabinet.root()}, and may you write there?"
+            raise RequirementsError(f"{message}; {remedy}") from error
+        with suppress(OSError):
+            cabinet.tidy()
     with suppress(OSError):
         os.utime(folder)
     return folder
@@ -105,9 +113,6 @@ def _make(environment: Environment, folder: Path, tell: Tell, wanted_by: str) ->
     except RequirementsError as error:
         cabinet.beside(environment.name, "failed").write_text(str(error))
         raise _failure(environment, str(error), wanted_by) from None
-    except OSError as error:
-        message = f"the environment for {wanted_by} cannot be written: {error}"
-        raise RequirementsError(f"{message}; is there room in {cabinet.root()}?") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     seconds = time.monotonic() - begin
@@ -136,6 +141,8 @@ def _failure(
 ) -> RequirementsError:
     lines = "\n".join(f"  {line}" for line in said.splitlines()[-_LAST_LINES:])
     wanted = ", ".join(environment.requirements)
+    if _NOWHERE.search(said):
+        lines += "\nno version of it was found: mend its name, or is this machine offline?"
     extra = [name for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL") if os.getenv(name)]
     asked = [f"\n{name} is not asked: name the one index to trust, PIP_INDEX_URL" for name in extra]
     return RequirementsError(

@@ -11,14 +11,24 @@ from wfnb.errors import ErrorRecord, TaskError
 
 MOST_SHOWN = 5
 MOST_NAMED = 4
+_DECEIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What commands a terminal, or turns the direction of text: a record comes from another machine."""
 _FRAME = re.compile(r'( *)File "(.+)", line (\d+), in ')
 
 _REMEDIES = {
     "raised": "mend {function} and run it again; {log} shows what it printed",
-    "timeout": "give it longer, @task(timeout=...), or less to do; {log} shows how far it came",
-    "memory": "give it more, @task(resources=Resources(memory=...)), or smaller pieces",
+    "timeout": (
+        "give it longer, @task(timeout=...) or %%task --timeout, or less to do; "
+        "{log} shows how far it came"
+    ),
+    "memory": (
+        "give it more, @task(resources=Resources(memory=...)) or %%task --memory, or smaller pieces"
+    ),
     "lost": "its worker died, as when native code crashes; {log} shows the last it said",
-    "not-serialisable": "pass and return what pickle can write and read, such as plain data",
+    "not-serialisable": (
+        "pass and return what pickle can write and read, such as plain data; "
+        "what a cell defines for itself alone, leave out with --out"
+    ),
     "refused": "no worker can take it as things are; once that is mended, run.resume() goes on",
     "input": "an input could not be read on the worker; run.resume() computes what is missing",
 }
@@ -79,7 +89,7 @@ def described(record: ErrorRecord) -> str:
     remedy = _REMEDIES.get(record.kind, "{log} shows what it printed")
     log = f'run.log("{record.task}")'
     lines.append("  remedy: " + remedy.format(function=_function(record), log=log))
-    return "\n".join(lines)
+    return _DECEIVING.sub("\ufffd", "\n".join(lines))
 
 
 def in_a_line(record: ErrorRecord) -> str:

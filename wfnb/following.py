@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
@@ -83,13 +82,16 @@ class Lifeline:
         self._alone_since = 0.0
         self._has_told = False
 
-    def look(self, crew: Callable[[], Crew]) -> None:
-        """To be called often; looks every 2 s, for the first time 2 s after the first call."""
+    def look(self, crew: Callable[[], Crew]) -> str:
+        """To be called often; looks every 2 s, for the first time 2 s after the first call.
+
+        Why there are no workers, in the one call that finds that out.
+        """
         now = time.monotonic()
         if not self._next_look:
             self._next_look, self._alone_since = now + LOOK_SECONDS, now
         if now < self._next_look:
-            return
+            return ""
         self._next_look = now + LOOK_SECONDS
         reason = self._serve()
         if crew().present:
@@ -97,7 +99,8 @@ class Lifeline:
         elif now - self._alone_since >= ALONE_SECONDS and not self._has_told:
             self._has_told = True
             self._store.note(self._run, json.dumps({"none": reason}))
-            sys.stderr.write(f"no workers for {self._run}: {reason}\n")
+            return reason
+        return ""
 
     def _serve(self) -> str:
         """Start a pool if none is alive; why there may be no workers all the same."""

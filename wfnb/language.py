@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from wfnb.arguments import Arguments, Capture, output_at
 from wfnb.errors import CallError, OptionError
-from wfnb.maps import Gathered, ItemCall, split
+from wfnb.maps import Gathered, ItemCall, refuse_ambiguous, split
 from wfnb.nesting import ATOMS
 from wfnb.options import options_of, readable
 from wfnb.resources import Resources
@@ -24,6 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _serials = count()
+_MAP_OPTIONS = {"flatten": False, "depth": 1, "expected": None}
 
 
 def next_serial() -> int:
@@ -95,7 +96,8 @@ class TaskFunction(Generic[P, R]):
         if InWorker.attempt is not None or running.get() is not None:
             iterables = (iterable, *more)
             return cast(MapTask, self._mapped(iterables, constants, flatten=flatten, depth=depth))
-        self._refuse_map(len(more) + 1, constants, depth=depth, expected=expected)
+        options = {"flatten": flatten, "depth": depth, "expected": expected}
+        self._refuse_map(len(more) + 1, constants, options)
         over = iterable if isinstance(iterable, MapTask) and not more else None
         if over is not None and (over.call.flatten or over.call.depth != depth):
             over = None
@@ -123,9 +125,15 @@ class TaskFunction(Generic[P, R]):
         return Gathered(elements.shape, flatten).assembled(values)
 
     def _refuse_map(
-        self, iterables: int, constants: dict[str, Any], *, depth: int, expected: int | None
+        self, iterables: int, constants: dict[str, Any], options: dict[str, Any]
     ) -> None:
+        flatten, depth, expected = options.values()
+        if self._signature is not None:
+            given = {name: value != _MAP_OPTIONS[name] for name, value in options.items()}
+            refuse_ambiguous(self._signature, iterables, given)
         self._check((None,) * iterables, constants)
+        if type(flatten) is not bool:
+            raise OptionError(f"flatten={flatten!r}: choose from True, False")
         if type(depth) is not int or depth < 1:
             raise OptionError(f"depth={depth!r}: give a whole number, 1 or more")
         if expected is not None and (type(expected) is not int or expected < 0):

@@ -78,11 +78,13 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _summary(run: RunId, about: Mapping[str, str]) -> RunSummary:
+    # Maps are no tasks, their items are. While it runs, nobody counts which of the two are done.
+    tasks = int(about.get("tasks", 0)) - int(about.get("beside", 0))
     return RunSummary(
         id=run,
         status=about.get("status", "unknown"),
-        tasks=int(about.get("tasks", 0)),
-        done=int(about.get("done", 0)),
+        tasks=tasks,
+        done=min(tasks, int(about.get("done", 0))),
         failed=int(about.get("failed", 0)),
         created_seconds=int(about.get("created", 0)) / 1000,
         owner=about.get("owner", ""),

@@ -7,28 +7,24 @@ import sys
 from typing import Any
 
 from IPython.core.display_functions import DisplayHandle, display
-from IPython.core.error import TryNext, UsageError
-from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from wfnb.cell_options import completions as task_completions
 from wfnb.cell_options import parser as task_parser
 from wfnb.cell_options import wish_of
 from wfnb.cell_tasks import CellTask
 from wfnb.cells import Source
-from wfnb.commands import HELP, UsageFault, completions, parser, words_of
+from wfnb.commands import HELP, UsageFault, parser, words_of
 from wfnb.doctor import examine
 from wfnb.errors import RunTimeoutError, WfnbError
 from wfnb.failures import all_described
-from wfnb.graph import Graph, PartOf, Task
 from wfnb.notebook import CellWatch, Started
-from wfnb.plan import Plan
+from wfnb.panels import is_live
 from wfnb.runner import Run, WaitInterrupted
-from wfnb.session import Session, default_session
+from wfnb.session import Session
 from wfnb.terminal import Progress, Surface, Terminal, waited
-from wfnb.views import picture
-
-DRAWN = (Task, PartOf, Graph, Plan, Run)
+from wfnb.widgets.ansi import safe_lines
 
 
 @magics_class
@@ -111,13 +107,18 @@ class WfMagics(Magics):
             tell=_say,
         )
         started = self.watch.started(run, targets, is_bound=not asked.no_bind)
+        self._show_run(run)
         if asked.background:
             self.watch.later(started)
-            _say(f"{run.id} has started: %wf attach {run.id} shows it")
+            _say(f"{run.id} has started: %wf attach {run.id} comes back to it")
             return
         self._await(started, asked.timeout)
         if asked.into:
             self.ipython.user_ns[asked.into] = run.result()
+
+    def _show_run(self, run: Run) -> None:
+        if is_live(self.ipython):
+            self.session.show(run)
 
     def _await(self, started: Started, timeout: float | None) -> None:
         try:
@@ -135,8 +136,10 @@ class WfMagics(Magics):
         _say(all_described(run.errors) or f"no errors in {run.id}")
 
     def _log(self, asked: argparse.Namespace) -> None:
-        text = self._named_run(asked.run).log(asked.task, asked.attempt)
-        _say(text.rstrip("\n") if text else f"{asked.task} printed nothing")
+        run = self._named_run(asked.run)
+        text = "\n".join(safe_lines(run.log(asked.task, asked.attempt)))
+        states = (span.state.value for span in run.timeline.spans if span.task == asked.task)
+        _say(text or f"{asked.task} ({next(states, 'waiting')}) printed nothing in {run.id}")
 
     def _runs(self, asked: argparse.Namespace) -> None:
         _say(repr(self.session.runs()))
@@ -151,6 +154,7 @@ class WfMagics(Magics):
 
     def _resume(self, asked: argparse.Namespace) -> None:
         run = self._named_run(asked.run).resume()
+        self._show_run(run)
         waited(run, Progress(self._surface()))
 
     def _drop(self, asked: argparse.Namespace) -> None:
@@ -188,7 +192,8 @@ class WfMagics(Magics):
         try:
             return self.ipython.ev(expression)
         except (NameError, SyntaxError, LookupError, AttributeError, TypeError) as error:
-            raise UsageError(f"{expression}: {error}") from None
+            known = ", ".join(self.session.draft.names) or "nothing"
+            raise UsageError(f"{expression}: {error}; the draft has {known}") from None
 
     def _named_run(self, name: str | None) -> Run:
         if name is None:
@@ -199,7 +204,9 @@ class WfMagics(Magics):
         return value if isinstance(value, Run) else self.session.attach(name)
 
     def _surface(self) -> Surface:
-        return CellOutput() if hasattr(self.ipython, "kernel") else Terminal()
+        if not hasattr(self.ipython, "kernel"):
+            return Terminal()
+        return LastLine() if is_live(self.ipython) else CellOutput()
 
 
 class CellOutput:
@@ -218,71 +225,14 @@ class CellOutput:
     finish = show
 
 
-def install(shell: InteractiveShell, session: Session | None = None) -> None:
-    """Everything that `%load_ext wfnb` adds to a shell."""
-    session = session or default_session()
-    watch = CellWatch(shell.user_ns, session.draft)
-    session.on_start.append(watch.heard)
-    ended = _teller(watch)
-    shell.register_magics(WfMagics(shell, session, watch))
-    shell.events.register("pre_run_cell", watch.begin)
-    shell.events.register("post_run_cell", ended)
-    shell.set_hook("complete_command", magics_completer(session), str_key="%wf")
-    shell.set_hook("complete_command", task_completer, str_key="%%task")
-    for kind in DRAWN:
-        _formatter(shell).for_type(kind, _drawn)
-    _installed[shell] = (session, watch, ended)
+class LastLine:
+    """How a run ended, below the panel that shows how it goes."""
 
+    def show(self, line: str) -> None:
+        """The panel says it."""
 
-def _teller(watch: CellWatch) -> Any:
-    def ended(result: ExecutionResult) -> None:
-        for dropped in watch.end(result):
-            _say(str(dropped))
-
-    return ended
-
-
-def uninstall(shell: InteractiveShell) -> None:
-    found = _installed.pop(shell, None)
-    if found is None:
-        return
-    session, watch, ended = found
-    session.on_start.remove(watch.heard)
-    shell.events.unregister("pre_run_cell", watch.begin)
-    shell.events.unregister("post_run_cell", ended)
-    shell.magics_manager.magics["line"].pop("wf", None)
-    shell.magics_manager.magics["cell"].pop("task", None)
-    for kind in DRAWN:
-        _formatter(shell).pop(kind, None)
-
-
-_installed: dict[InteractiveShell, tuple[Session, CellWatch, Any]] = {}
-
-
-def task_completer(_shell: InteractiveShell, event: Any) -> list[str]:
-    found = task_completions(event.line)
-    if not found:
-        raise TryNext
-    return found
-
-
-def magics_completer(session: Session) -> Any:
-    def complete(shell: InteractiveShell, event: Any) -> list[str]:
-        found = completions(event.line, shell.user_ns, session)
-        if not found:
-            raise TryNext
-        return found
-
-    return complete
-
-
-def _formatter(shell: InteractiveShell) -> Any:
-    formatter = shell.display_formatter
-    return formatter and formatter.mimebundle_formatter
-
-
-def _drawn(thing: Any) -> dict[str, str]:
-    return picture(thing).bundle()
+    def finish(self, line: str) -> None:
+        _say(line)
 
 
 def _say(text: str) -> None:

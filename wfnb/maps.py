@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, Signature
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from wfnb.errors import CallError
@@ -12,6 +14,8 @@ Shape: TypeAlias = "int | list[Shape]"
 """How many items; of a deeper map, the shapes of its parts."""
 
 MOST_ITEMS = 100_000
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_ANY_NUMBER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class _Skip:
@@ -46,8 +50,7 @@ class Gathered:
 
     def assembled(self, values: Iterable[Any]) -> list[Any]:
         """The list, from what all items returned, in order."""
-        found = _assembled(self.shape, iter(values))
-        return [one for some in found for one in some] if self.flatten else found
+        return _assembled(self.shape, iter(values), flatten=self.flatten)
 
 
 def split(*iterables: Any, depth: int = 1) -> Elements:
@@ -55,6 +58,23 @@ def split(*iterables: Any, depth: int = 1) -> Elements:
     values: list[Any] = []
     shape = _enumerated(iterables, depth, values)
     return Elements(values, shape)
+
+
+def refuse_ambiguous(signature: Signature, iterables: int, given: Mapping[str, bool]) -> None:
+    """An option of map that is a parameter of the function too: nobody could say whose it is.
+
+    `given` tells of each option whether the call names it. What iterables fill is not in question.
+    """
+    filled = [name for name, one in signature.parameters.items() if one.kind in _POSITIONAL]
+    for name, is_given in given.items():
+        parameter = signature.parameters.get(name)
+        if parameter is None or name in filled[:iterables]:
+            continue
+        if is_given or (parameter.default is parameter.empty and parameter.kind not in _ANY_NUMBER):
+            raise CallError(
+                f"{name!r} is an option of map, and a parameter of the function too: rename the "
+                "parameter, or map a function that calls this one"
+            )
 
 
 def gathered(shape: Shape, *, flatten: bool) -> Gathered:
@@ -110,8 +130,8 @@ def _iterated(iterable: Any) -> Iterator[Any]:
         raise CallError(f"map goes over a list or other iterable, and was given a {kind}") from None
 
 
-def _assembled(shape: Shape, values: Iterator[Any]) -> list[Any]:
-    if isinstance(shape, int):
-        found = [next(values) for _ in range(shape)]
-        return [value for value in found if value is not SKIP]
-    return [_assembled(part, values) for part in shape]
+def _assembled(shape: Shape, values: Iterator[Any], *, flatten: bool) -> list[Any]:
+    if not isinstance(shape, int):
+        return [_assembled(part, values, flatten=flatten) for part in shape]
+    found = [value for value in islice(values, shape) if value is not SKIP]
+    return [one for some in found for one in some] if flatten else found

@@ -154,14 +154,23 @@ def were_edited_since(when_seconds: float) -> bool:
 
     What was computed meanwhile may then be of other code than what a fingerprint was made of.
     """
-    for name, module in [*sys.modules.items()]:
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or name == "__main__" or _is_installed(name, module):
-            continue
+    for file in _own_files(len(sys.modules), next(reversed(sys.modules))):
         with suppress(OSError):  # it is gone, or was none: nobody has loaded anything else
             if Path(file).stat().st_mtime > when_seconds:
                 return True
     return False
+
+
+@functools.lru_cache(maxsize=1)
+def _own_files(count: int, latest: str) -> list[str]:
+    """Of the user's modules. Asked for with each task, and looked for when another is loaded."""
+    del count, latest
+    found = []
+    for name, module in [*sys.modules.items()]:
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name != "__main__" and not _is_installed(name, module):
+            found.append(file)
+    return found
 
 
 def own_submodules(module: ModuleType) -> list[str]:

@@ -11,7 +11,7 @@ from wfnb.provenance import fingerprints, item_fingerprints
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
 from wfnb.storage.graphs import loaded
-from wfnb.storage.reuse import reused_result
+from wfnb.storage.reuse import kept_as, own_fingerprint, reused_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ def known_values(
     if not any(function.options.reuse for function in graph.functions):
         return Known()
     prints = {
-        at: found
+        at: own_fingerprint(signer, found)
         for at, found in enumerate(fingerprints(graph, loaded=loaded))
         if found is not None and at not in graph.maps_of and options_of(graph, at).reuse
     }
     items = {
-        at: found
+        at: own_fingerprint(signer, found)
         for at, found in item_fingerprints(graph, loaded=loaded).items()
         if options_of(graph, at).reuse
     }
     kept = Kept(prints, items)
     found = {} if fresh else store.find_reusables(list(dict.fromkeys(prints.values())))
-    there = {at for at, name in prints.items() if name in found}
+    there = {at for at, name in prints.items() if name in found and kept_as(found[name]) == name}
     if not there:
         return Known(kept)
     to_do = needs(graph, there)

@@ -29,7 +29,7 @@ from wfnb.metrics import Table, tasks_frame
 from wfnb.plan import Plan
 from wfnb.reusing import known_values
 from wfnb.signing import Signer
-from wfnb.sizes import size_of, sized
+from wfnb.sizes import size_of, sized, written
 from wfnb.storage import RunId, Store
 from wfnb.storage.opening import load_plan, opening_of, stored_graph
 from wfnb.storage.outputs import Archive
@@ -127,7 +127,8 @@ class Run:
             while not self._ends_within(max(0.0, min(slice_seconds, deadline - time.monotonic()))):
                 if time.monotonic() >= deadline:
                     return False
-                self._lifeline.look(self._follower.crew)
+                if reason := self.tend():
+                    sys.stderr.write(f"no workers for {self.id}: {reason}\n")
                 if tell is not None:
                     tell(self)
         except KeyboardInterrupt:
@@ -148,8 +149,8 @@ class Run:
         store = self._connection.store
         snapshot = store.snapshot(self.id)
         if snapshot.status != "running":
-            seed = seed_to_resume(self.plan, snapshot, store.pointers(self.id))
-            store.resume(self.id, snapshot.generation, seed)
+            there = Archive(store, self._connection.signer, self.id).there(store.pointers(self.id))
+            store.resume(self.id, snapshot.generation, seed_to_resume(self.plan, snapshot, there))
             self._connection.backend.serve(self.plan.environments)
         self._status, self._results = "running", []
         return self
@@ -194,6 +195,19 @@ class Run:
         text = self._connection.store.log(self.id, known, attempt)
         return text.decode(errors="replace")
 
+    def apart(self) -> Run:
+        """The same run, with a timeline of its own: for another thread to look at."""
+        return Run(
+            self.id, self._connection, graph=self.graph, answer=self._answer, plan=self._plan
+        )
+
+    def tend(self) -> str:
+        """See that it has workers; for those who watch it and do not wait, as often as they look.
+
+        Returns once why it has none; the event NoWorkers and `timeline.trouble` tell it too.
+        """
+        return self._lifeline.look(self._follower.crew)
+
     def events(self, *, follow: bool = False) -> Iterator[Event]:
         """What has happened so far; with `follow`, also what happens until the end."""
         return events_of(self._connection.store, self.id, follow=follow)
@@ -229,13 +243,10 @@ class Run:
     def _failure(self) -> TaskError:
         states = {span.task: span.state for span in self.timeline.spans}
         found = self._connection.store.errors(self.id)
-        failed = [
-            found[task][-1]
-            for task in self.graph
-            if states[task] is TaskState.FAILED and task in found
-        ]
-        not_tried = sum(state is TaskState.UPSTREAM_FAILED for state in states.values())
-        return task_error(self.id, failed, tasks=size_of(self.graph)[0], not_tried=not_tried)
+        failed = [found[t][-1] for t in states if states[t] is TaskState.FAILED and t in found]
+        left = {task for task, state in states.items() if state is TaskState.UPSTREAM_FAILED}
+        tasks, not_tried = sum(size_of(self.graph)), written(self.graph, left)
+        return task_error(self.id, failed, tasks=tasks, not_tried=not_tried)
 
 
 def start(  # noqa: PLR0913  how a run begins
@@ -261,6 +272,7 @@ def start(  # noqa: PLR0913  how a run begins
         "answer": str(answer),
         "backend": backend.name,
         "owner": owner,
+        "beside": str(len(graph.maps) + len(graph.maps_of)),
         "key": connection.signer.fingerprint,
     }
     known = known_values(graph, store, connection.signer, run, fresh=fresh)

@@ -223,16 +223,16 @@ class Session:
         return f"connected to {self.place}, backend {self._choices.backend}; {known} known"
 
     def show(self, thing: Any = None) -> None:
-        """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
+        """Draw a task, graph, plan, run or the draft: live in a notebook, elsewhere as text."""
+        shell = _shell()
+        if shell is not None:
+            import_module("wfnb.panels").show(shell, self, thing)
+            return
         is_draft = thing is None
         shown: Picture = import_module("wfnb.views").picture(
             self.draft.freeze() if is_draft else thing, self.draft.stale if is_draft else ()
         )
-        shell = _shell()
-        if shell is None:
-            sys.stdout.write(f"{shown.text}\n")
-        else:
-            shell.display_pub.publish(shown.bundle())
+        sys.stdout.write(f"{shown.text}\n")
 
     def _planned(self, targets: tuple[Any, ...], planner: str | None) -> tuple[Plan, Answer]:
         if not targets:

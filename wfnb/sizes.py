@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wfnb.graph import Graph
+from collections.abc import Collection
+
+from wfnb.graph import Graph, TaskId
 from wfnb.growth import GrowingGraph
 
 
@@ -18,6 +20,18 @@ def size_of(graph: Graph) -> tuple[int, int]:
         else:
             maps += 1
     return tasks, maps
+
+
+def written(graph: Graph, tasks: Collection[TaskId]) -> int:
+    """How many of these people wrote: each item, and each map that never got to split."""
+    planned = graph.as_planned
+    beside = {planned.ids[at] for at in planned.maps_of}
+    beside.update(
+        planned.ids[at]
+        for at, call in planned.maps.items()
+        if planned.ids[call.splitter] not in tasks
+    )
+    return sum(task not in beside for task in tasks)
 
 
 def sized(tasks: int, maps: int) -> str:

@@ -60,9 +60,14 @@ class Changes:
 
 
 def serials_in(graph: Graph, targets: Iterable[Task | PartOf]) -> dict[int, int]:
-    """Position in the graph that was frozen from these targets -> serial of the task there."""
+    """Position in the graph that was frozen from these targets -> serial of the task there.
+
+    Nothing of a graph that was frozen elsewhere, or comes from a file.
+    """
     wanted = [target.task if isinstance(target, PartOf) else target for target in targets]
     once = {task.serial: task for task in wanted}
+    if not once:
+        return {}
     to_see = [
         (task, graph.at(target)) for task, target in zip(once.values(), graph.targets, strict=True)
     ]

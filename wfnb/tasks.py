@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NewType
+from typing import TYPE_CHECKING, Any, NewType, cast
 
 from wfnb.arguments import Arguments
 from wfnb.resources import Resources
@@ -42,7 +42,40 @@ class Function:
     options: Options = Options()
 
 
-class Task:
+class Pending:
+    """What has no value yet where it is written: it is passed on, as an argument or inside one."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        message = f"{self!r} has no value here: a task is passed as an argument, or inside one"
+        raise TypeError(message)
+
+    def __iter__(self) -> Iterator[Any]:
+        message = f"{self!r} has not run: pass it to a task whole, or wfnb.run() it and unpack that"
+        raise TypeError(message)
+
+    def __getitem__(self, key: Any) -> Any:
+        message = f"{self!r} has not run: use [{key!r}] in a task that takes it"
+        raise TypeError(message)
+
+    if not TYPE_CHECKING:  # a type checker says so by itself, and earlier
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # what Python and IPython ask of everything
+                raise AttributeError(name)
+            message = f"{self!r} has not run and has no {name}: use .{name} in a task that takes it"
+            raise AttributeError(message)
+
+    def __contains__(self, item: object) -> bool:
+        return item in iter(self)
+
+    def __bool__(self) -> bool:
+        message = f"{self!r} has not run: its value is known to the tasks that take it, not here"
+        raise TypeError(message)
+
+
+class Task(Pending):
     """One call to make. Nothing runs, and nothing is ever added to it, when it is passed on."""
 
     __slots__ = ("__weakref__", "arguments", "function", "inputs", "serial")
@@ -58,25 +91,11 @@ class Task:
     def __repr__(self) -> str:
         return f"<task {self.function.name}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        message = f"{self!r} has no value here: a task is passed as an argument, or inside one"
-        raise TypeError(message)
-
-    def __iter__(self) -> Iterator[Any]:
-        message = f"{self!r} has not run: pass it to a task whole, or wfnb.run() it and unpack that"
-        raise TypeError(message)
-
-    if not TYPE_CHECKING:  # a type checker says so by itself, and earlier
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("_"):  # what Python and IPython ask of everything
-                raise AttributeError(name)
-            message = f"{self!r} has not run and has no {name}: use .{name} in a task that takes it"
-            raise AttributeError(message)
-
-    def __bool__(self) -> bool:
-        message = f"{self!r} has not run: its value is known to the tasks that take it, not here"
-        raise TypeError(message)
+    def __getitem__(self, key: str) -> PartOf:
+        """One of several outputs, by its name: what is there under it when the task has run."""
+        if isinstance(key, str) and key.isidentifier():
+            return PartOf(self, key)
+        return cast(PartOf, super().__getitem__(key))
 
 
 class NamedTask(Task):
@@ -136,7 +155,7 @@ class Iteration:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PartOf:
+class PartOf(Pending):
     """One of several outputs of a task, by its name."""
 
     task: Task

@@ -9,6 +9,7 @@ from enum import Enum
 
 from wfnb.events import (
     Event,
+    NoWorkers,
     RunEnded,
     Sample,
     TaskClaimed,
@@ -91,6 +92,8 @@ class Timeline:
         self.graph = graph
         self.crew = Crew()
         self.status = "running"
+        self.trouble = ""
+        """Why nobody works on it, while that is so."""
         self.start_seconds: float | None = None
         self.end_seconds: float | None = None
         self._spans = {task: Span(task=task) for task in graph}
@@ -101,7 +104,9 @@ class Timeline:
         if isinstance(event, TaskEvent):
             self._record_task(event)
         elif isinstance(event, RunEnded):
-            self.status, self.end_seconds = event.status, event.at_seconds
+            self.status, self.end_seconds, self.trouble = event.status, event.at_seconds, ""
+        elif isinstance(event, (NoWorkers, WorkerJoined)):
+            self.trouble = event.reason if isinstance(event, NoWorkers) else ""
         self.crew.record(event)
 
     def _record_task(self, event: TaskEvent) -> None:

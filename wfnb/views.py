@@ -11,7 +11,6 @@ from wfnb.freezing import freeze
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Plan
 from wfnb.runner import Run
-from wfnb.timeline import Timeline
 from wfnb.widgets.graph_svg import graph_svg
 from wfnb.widgets.graph_text import graph_text
 
@@ -25,23 +24,24 @@ class Picture:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
 
+def graph_of(thing: Any) -> Graph:
+    """Raises GraphError for what is no run, plan, graph, task or list of tasks."""
+    if isinstance(thing, (Run, Plan)):
+        return thing.graph
+    if isinstance(thing, Graph):
+        return thing
+    tasks, _ = asked((thing,))
+    return freeze(tasks)
+
+
 def picture(thing: Any, stale: Collection[TaskId] = ()) -> Picture:
     """Draw a graph, a plan, a run with its states, or tasks with all that they need.
 
     `stale` tasks, by their ids in the graph, are marked: they have changed since they ran.
     """
-    timeline: Timeline | None = None
-    match thing:
-        case Run():
-            timeline = thing.timeline  # first: with it the graph gets the items of its maps
-            graph = thing.graph
-        case Plan():
-            graph = thing.graph
-        case Graph():
-            graph = thing
-        case _:
-            tasks, _ = asked((thing,))
-            graph = freeze(tasks)
+    # First: with its timeline, a run's graph gets the items of its maps.
+    timeline = thing.timeline if isinstance(thing, Run) else None
+    graph = graph_of(thing)
     return Picture(
         svg=graph_svg(graph, timeline, stale=stale),
         text=graph_text(graph, timeline, stale=stale),

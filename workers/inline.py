@@ -11,6 +11,7 @@ from typing import Any
 from wfnb.errors import BackendError
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
+from wfnb.needs import options_of
 from wfnb.plan import Plan
 from wfnb.signing import Signer
 from wfnb.storage import Lane, Request, RunId, Store
@@ -55,8 +56,8 @@ class InlineBackend:
         self._desk = Desk(store, signer, InlineBench())
 
     def lanes(self, plan: Plan) -> Mapping[str, Lane]:
-        for task in plan.graph:
-            if plan.graph.options(task).timeout_seconds is not None:
+        for at, task in enumerate(plan.graph):
+            if options_of(plan.graph, at).timeout_seconds is not None:
                 raise BackendError(
                     f"{task} has a timeout, and the inline backend cannot stop a task: "
                     'use backend="process", or leave the timeout out'

@@ -13,7 +13,7 @@ from wfnb.modules import were_edited_since
 from wfnb.provenance import fingerprint_of_item
 from wfnb.signing import Signer
 from wfnb.storage.graphs import Stored
-from wfnb.storage.reuse import Reusable, Reusables, keep_value, read_kept
+from wfnb.storage.reuse import Reusable, Reusables, keep_value, kept_as, read_kept
 from wfnb.workers.call import Outcome
 from wfnb.workers.inputs import Inputs
 
@@ -45,7 +45,7 @@ class Keeping:
         self._fingerprints[at] = fingerprint
         with suppress(StoreError, SerialisationError, SignatureError):
             found = self._store.find_reusables([fingerprint]).get(fingerprint)
-            if found is not None:
+            if found is not None and kept_as(found) == fingerprint:
                 value = codec.decode(read_kept(self._store, self._signer, found))
                 self.reused.add(at)
                 return Outcome(value, None, 0.0, 0.0)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from wfnb import magics
+from wfnb import extension
 from wfnb.session import Choices, Session
 
 PATIENCE_SECONDS = 60.0
@@ -34,7 +34,7 @@ class Notebook:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.shell = InteractiveShell()
-        magics.install(self.shell, session)
+        extension.install(self.shell, session)
 
     def cell(self, code: str, id: str | None = None) -> Any:
         ran = self.shell.run_cell(textwrap.dedent(code), store_history=True, cell_id=id)
@@ -48,7 +48,7 @@ class Notebook:
         return self.shell.user_ns[name]
 
     def close(self) -> None:
-        magics.uninstall(self.shell)
+        extension.uninstall(self.shell)
         self.shell.atexit_operations()
         atexit.unregister(self.shell.atexit_operations)
 

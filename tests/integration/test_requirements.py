@@ -164,6 +164,7 @@ def test_a_failure_comes_before_the_run_and_again_at_once(session, wheels, monke
     said = str(caught.value)
     assert said.startswith("wanting-0 and 1 more task cannot have nowhere-to-be-had>=3:\n")
     assert said.count("nowhere-to-be-had") >= 2
+    assert "mend its name, or is this machine offline?" in said
     log = Path(said.rpartition("the whole log: ")[2])
     assert "nowhere-to-be-had" in log.read_text()
     assert session.runs() == ()
@@ -186,6 +187,16 @@ def test_a_failure_is_forgotten_after_five_minutes(wheels, pip, monkeypatch):
     os.utime(mark, (0, time.time() - 301))
     make_wheel(wheels, "cheese", "1.0")
     assert (prepare(environment, lambda line: None) / "cheese").is_dir()
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_the_remedy(wheels, pip):
+    environment = environment_of(["cheese"])
+    cabinet.make_root()
+    for suffix in ("lock", "failed", "log"):
+        cabinet.beside(environment.name, suffix).mkdir()
+        with pytest.raises(RequirementsError, match=r"for f-0 cannot be written: .* may you write"):
+            prepare(environment, lambda line: None, wanted_by="f-0")
+        cabinet.beside(environment.name, suffix).rmdir()
 
 
 def test_without_installers_the_remedy_is_told(monkeypatch):

@@ -15,6 +15,7 @@ from wfnb.arguments import (
     Capture,
     Constant,
     Nested,
+    Part,
     constants_of,
     fill,
     is_frozen,
@@ -275,3 +276,9 @@ def test_filling_is_the_same_as_writing_the_outputs_there(value: Any) -> None:
     outputs = [10, [20], "thirty", None]
     expected = replace_deep(value, lambda p: outputs[p.position] if type(p) is Mark else p)
     assert round_trip(value, *outputs) == expected
+
+
+@pytest.mark.parametrize("output", [{"a": 1}, [1], None, object()])
+def test_a_part_that_is_not_there_is_told_by_name(output: Any) -> None:
+    with pytest.raises(CallError, match=r"has no \['b'\].*: mend the name"):
+        fill(((Part(0, "b"),),), [output], {})

@@ -10,7 +10,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.testing.globalipapp import start_ipython
 
-from wfnb import magics
+from wfnb import extension
 from wfnb.session import Choices, Session
 
 
@@ -31,9 +31,9 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture
 def shell(the_shell: InteractiveShell, session: Session) -> Iterator[InteractiveShell]:
-    magics.install(the_shell, session)
+    extension.install(the_shell, session)
     yield the_shell
-    magics.uninstall(the_shell)
+    extension.uninstall(the_shell)
     the_shell.reset(new_session=False)
 
 
@@ -259,6 +259,10 @@ def test_options_are_those_of_task(cells: Cells, session: Session) -> None:
         ("%%task a --io sometimes\nx = 1", "io='sometimes'"),
         ("%%task a b\nx = 1", "unrecognized arguments: b"),
         ("%%task a/b\nx = 1", "'a/b' names no cell"),
+        ("%%task ..\nx = 1", "'..' names no cell: begin with a letter"),
+        ("%wf run --into 3d", "argument --into: '3d' is no name for a variable; %wf run --help"),
+        ("%wf run --into for", "argument --into: 'for' is no name for a variable"),
+        ("%wf run nowhere", "nowhere: name 'nowhere' is not defined; the draft has nothing"),
         ("%%task 'a\nx = 1", "close the quotes"),
         ("%%task a\n\n", "a, line 1: there is no code below"),
         ("%%task a\n# but a remark", "a, line 1: there is no code below"),
@@ -270,6 +274,65 @@ def test_a_cell_that_cannot_be_a_task_is_answered_in_one_line(
     shown = cells.refused(code)
     assert told in shown
     assert "Traceback" not in shown
+
+
+def test_what_a_cell_does_not_hand_on_is_asked_of_that_cell(cells: Cells) -> None:
+    cells("%%task count\nn = 0\nfor i in range(3):\n    n += i", "first")
+    told = cells.refused("%%task\ny = i", "second")
+    assert "line 2: the cell count has `i` and does not hand it on" in told
+    assert "run that again with --out n,i" in told
+    cells("%%task count --out n,i\nn = 0\nfor i in range(3):\n    n += i", "first")
+    cells("%%task\ny = i", "second")
+    cells.run("y")
+    assert cells["y"] == 2
+
+
+def test_a_cell_that_would_wait_for_itself_is_told_for_whom_it_waits(cells: Cells) -> None:
+    cells("%%task a\nx = 1", "first")
+    cells("%%task b\ny = x", "second")
+    told = cells.refused("%%task a\nx = y + 1", "first")
+    assert "a, line 2: `y` comes from the cell b, which needs what this one defines" in told
+    cells.run("b")
+    assert cells["y"] == 1
+
+
+def test_requirements_are_told_apart_by_spaces_but_for_those_within_one(
+    cells: Cells, session: Session
+) -> None:
+    for given, meant in (
+        ("idna>=2 six", ("idna>=2", "six")),
+        ("idna >= 2 six", ("idna>=2", "six")),
+        ("idna >=2, <9 six [x] ==1", ("idna<9,>=2", "six[x]==1")),
+        ("idna; python_version > '3'", ('idna; python_version > "3"',)),
+        (" ", ()),
+    ):
+        cells(f'%%task a --requirements "{given}"\nx = 1', "first")
+        assert session.draft.cell_tasks[0].code.wish.options.requirements == meant
+
+
+def test_the_log_says_of_a_task_without_one_what_became_of_it(cells: Cells) -> None:
+    cells("%%task a\nx = 1", "first")
+    cells.run("a")
+    assert cells("%wf log a").startswith("a (done) printed nothing in ")
+    cells.run("a")
+    assert cells("%wf log a").startswith("a (reused) printed nothing in ")
+
+
+def test_a_log_keeps_its_colours_and_commands_no_terminal(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = "\x1b[31mred\x1b[0m \x1b]52;c;x\x07\u202eend\n"
+    monkeypatch.setattr("wfnb.runner.Run.log", lambda run, task, attempt: printed)
+    cells("%%task a\nx = 1", "first")
+    cells.run("a")
+    assert cells("%wf log a") == "\x1b[31mred\x1b[0m \ufffdend\n"
+
+
+def test_a_graph_runs_beside_a_draft(cells: Cells, session: Session) -> None:
+    cells("%%task a\nx = 1", "first")
+    cells.shell.user_ns["g"] = session.draft.freeze()
+    cells("%wf run g --into value")
+    assert (cells["value"], session.run(cells["g"])) == (1, 1)
 
 
 def test_a_name_is_one_cells(cells: Cells) -> None:
@@ -291,7 +354,8 @@ def test_a_cell_that_is_a_task_no_longer_says_who_needed_it(cells: Cells, sessio
     cells("%%task a\nx = 1", "first")
     cells("%%task\ny = x", "second")
     assert cells("x = 1", "first") == "dropped a; without it these cannot run: y\n"
-    assert "y cannot run: the cell a no longer defines `x`" in cells.refused("%wf run")
+    told = cells.refused("%wf run")
+    assert "y cannot run: the cell a, which defined `x`, is a task no more: run the" in told
     cells("%%task\ny = x", "second")
     cells.run("y")
     assert cells["y"] == 1

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import wfnb
 from tests.exported import Notebook
 from wfnb.cells import Wish
 from wfnb.errors import ExportError, GraphError
@@ -254,15 +255,66 @@ def shout(x):
     assert "def read(limit):\n    import json\n    rows = [shout('x')]  # loud\n" in text
     assert '    return {"rows": rows, "n": n}\n' in text
     assert '@task(name="total", retries=2)\ndef make_total(n):\n' in text
-    assert 'total = make_total(PartOf(read_0, "n"))' in text
+    assert 'total = make_total(read_0["n"])' in text
     assert "text = 'a\\n  b'" in text
     assert "import json\n" in text.split("import wfnb")[0]
     with pytest.raises(ExportError, match="in the notebook's draft: export the draft"):
         text_of(notebook.draft.freeze())
     assert text_of(notebook.draft.tasks[-1], notebook.draft) == text
     text = text_of(notebook.names["n"], notebook.draft)
-    assert 'print(wfnb.run(PartOf(read_0, "n")))' in text
-    assert "from wfnb.tasks import PartOf" in text
+    assert 'print(wfnb.run(read_0["n"]))' in text
+
+
+@pytest.mark.parametrize("name", ["class", "None", "print", "task", "wfnb", "3d", "a-b.c"])
+def test_a_cell_may_have_any_name(notebook, name):
+    notebook.task("x = 1\n", name=name)
+    notebook.task("wfnb = x\n", name="other")
+    text = text_of(notebook.draft)
+    script = {"__name__": "script"}
+    exec(compile(text, "<script>", "exec"), script)
+    assert script["x"].function.name == name
+    assert script["wfnb"] is wfnb
+    assert script.get("print", print) is print
+
+
+def test_a_list_among_the_targets_is_named_whole(notebook):
+    notebook.cell("""
+from wfnb import task
+@task
+def one(x, y=0):
+    return x
+a = one(0, 1)
+some = [one(x) for x in "abc"]
+""")
+    assert "for result in wfnb.run([a, *some]):" in text_of(notebook.draft)
+
+
+def test_many_targets_have_a_line_each(notebook):
+    for number in range(20):
+        notebook.task(f"number_{number} = {number}\n")
+    text = text_of(notebook.draft)
+    assert "    for result in wfnb.run([\n" in text
+    assert max(map(len, text.splitlines())) <= 88
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "sum = sum([1])",
+        "class A:\n    limit = limit",
+        "own = 1\nclass A:\n    other = own\n    own = 2",
+    ],
+)
+def test_what_a_function_would_look_up_elsewhere_is_refused(notebook, code):
+    notebook.cell("limit = 3")
+    notebook.task(code, name="a")
+    with pytest.raises(ExportError, match=r"the cell a uses (sum|limit|own) from outside and then"):
+        text_of(notebook.draft)
+
+
+def test_what_a_class_reads_of_itself_is_no_concern(notebook):
+    notebook.task("n = 1\nclass A:\n    n = 5\n    m = n * 2\nr = A.m\n", outputs=("r",))
+    assert "m = n * 2" in text_of(notebook.draft)
 
 
 def test_a_graph_is_written_as_the_calls_it_was_made_from(notebook):

@@ -274,7 +274,7 @@ BAD = {
     "nothing": ("", "it is no JSON"),
     "no JSON": ("{", "it is no JSON"),
     "no text": ("\udcff", "it is no JSON"),
-    "a list": ("[]", "no object: is it a WfFormat file"),
+    "a list": ("[]", "json: its content is missing, or no object: is it a WfFormat file"),
     "too deep": ("[" * 200_000, "nested too deep"),
     "no version": ("{}", "has no schemaVersion: give a WfFormat file of version 1.3, 1.4"),
     "a later version": (changed("told.schemaVersion", "9.0"), "of version '9.0': give"),

@@ -43,6 +43,13 @@ def test_a_failure_is_told_in_a_line() -> None:
     assert in_a_line(record(type="", message="")) == "raised"
 
 
+def test_what_a_record_says_commands_no_terminal() -> None:
+    told = described(record(message="\x1b]52;c;x\x07 \u202etxt.exe", traceback="a\r\x9bb\tc\n"))
+    assert not set(told) & set("\x1b\x07\r\x9b\u202e")
+    assert "]52;c;x\ufffd \ufffdtxt.exe" in told
+    assert "\tc" in told
+
+
 def test_what_the_worker_wrote_last_stands_in_for_a_traceback() -> None:
     assert "  Segmentation fault" in described(record(kind="lost", stderr="Segmentation fault\n"))
 

@@ -138,10 +138,24 @@ def test_a_task_does_not_change_when_it_is_passed_on() -> None:
     assert (one.arguments, one.inputs, one.serial) == before
 
 
-@pytest.mark.parametrize("use", [bool, list, tuple, lambda t: [*t], lambda t: t and 1])
-def test_a_task_has_no_value_here_and_says_so(use: Any) -> None:
+@pytest.mark.parametrize("made", [lambda: add(1), lambda: add(1)["part"]], ids=["task", "part"])
+@pytest.mark.parametrize(
+    "use", [bool, list, tuple, lambda t: [*t], lambda t: t and 1, lambda t: t[0], lambda t: 1 in t]
+)
+def test_a_task_has_no_value_here_and_says_so(use: Any, made: Any) -> None:
     with pytest.raises(TypeError, match="has not run"):
-        use(add(1))
+        use(made())
+
+
+def test_a_part_of_a_task_is_named_by_its_key() -> None:
+    whole = add(1)
+    part = whole["total"]
+    assert (part.task, part.name) == (whole, "total")
+    assert add(part, whole).inputs == (whole,)
+    with pytest.raises(TypeError, match=r"has not run: use \['no name'\] in a task that takes it"):
+        whole["no name"]
+    with pytest.raises(AttributeError, match=r"<total of <task add>> has not run and has no real"):
+        part.real  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_task_has_no_attributes_of_its_value_and_says_so() -> None:

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.testing.globalipapp import start_ipython
 
 import wfnb
-from wfnb import magics
+from wfnb import extension
 from wfnb.choices import Choices
 from wfnb.session import Session
 
@@ -35,9 +35,9 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture
 def shell(the_shell: InteractiveShell, session: Session) -> Iterator[InteractiveShell]:
-    magics.install(the_shell, session)
+    extension.install(the_shell, session)
     yield the_shell
-    magics.uninstall(the_shell)
+    extension.uninstall(the_shell)
     the_shell.reset(new_session=False)
 
 
@@ -181,8 +181,8 @@ def test_what_is_drawn_as_a_last_expression(shell: Any, session: Session, expres
 
 
 def test_after_unloading_nothing_is_left_of_it(the_shell: Any, session: Session) -> None:
-    magics.install(the_shell, session)
-    magics.uninstall(the_shell)
+    extension.install(the_shell, session)
+    extension.uninstall(the_shell)
     assert "wf" not in the_shell.magics_manager.magics["line"]
     cell(the_shell, DEFINITIONS + "total = one()")
     assert session.draft.names == ()

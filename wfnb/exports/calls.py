@@ -85,7 +85,7 @@ class Calls:
         for group in self._groups:
             yield from self._one(group) if len(group.rows) == 1 else self._several(group)
 
-    def named(self, tasks: Sequence[Task | PartOf]) -> str:
+    def named(self, tasks: Sequence[Task | PartOf]) -> Code:
         """An expression for one task, or for a list of several."""
         serials = tuple(task.serial for task in tasks if isinstance(task, Task))
         if len(tasks) > 1 and len(serials) == len(tasks) and serials in self._lists:
@@ -96,7 +96,10 @@ class Calls:
             else self._text[one.serial]
             for one in tasks
         ]
-        return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        if len(texts) == 1:
+            return texts[0]
+        whole = [task.serial if isinstance(task, Task) else None for task in tasks]
+        return Bracket("[", [*self._starred(whole, texts.__getitem__)], "]")
 
     def _row(self, task: Task) -> _Row:
         function = self._function(task)
@@ -202,27 +205,29 @@ class Calls:
         def in_lists(values: list[Any]) -> list[Code] | None:
             if not any(type(value) is Output for value in values):
                 return None
-            return list(self._spread(values, slot, writing))
+            serials = [slot.reads[v.position].serial if type(v) is Output else None for v in values]
+            return list(self._starred(serials, lambda at: writing.of(values[at])))
 
         output = _output(slot, lambda task: self._text[task.serial], self._part)
         writing = Writing(self._definitions.reference, output, in_lists)
         return writing.of(slot.value)
 
-    def _spread(self, values: list[Any], slot: Slot, writing: Writing) -> Iterator[Code]:
+    def _starred(
+        self, serials: Sequence[int | None], code: Callable[[int], Code]
+    ) -> Iterator[Code]:
         """What a list holds, with a star before each list that is in it whole."""
         at = 0
-        serials = [slot.reads[v.position].serial if type(v) is Output else None for v in values]
-        while at < len(values):
+        while at < len(serials):
             whole = self._lists_by_first.get(serials[at], ())
             if whole and tuple(serials[at : at + len(whole)]) == whole:
                 yield f"*{self._lists[whole]}"
                 at += len(whole)
             else:
-                yield writing.of(values[at])
+                yield code(at)
                 at += 1
 
     def _part(self, task: Task, name: str) -> Code:
-        return call(self._definitions.reference(PartOf), [self._text[task.serial], quoted(name)])
+        return f"{self._text[task.serial]}[{quoted(name)}]"
 
 
 def _output(

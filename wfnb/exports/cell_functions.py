@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import textwrap
 from collections.abc import Sequence
 
@@ -13,7 +14,10 @@ from wfnb.exports.values import quoted
 
 
 def function_name(cell: CellTask) -> str:
-    """A cell is often named after what it defines; that name is then the variable's."""
+    """A cell is often named after what it defines; that name is then the variable's.
+
+    It may be a keyword, or a name that is taken.
+    """
     name = cell.name.replace("-", "_").replace(".", "_")
     if not name.isidentifier():
         name = f"cell_{name}"
@@ -72,7 +76,17 @@ def _refuse_what_changes(cell: CellTask, tree: ast.Module) -> None:
             named = ", ".join(node.names)
             message = f"the cell {cell.name}, line {node.lineno}, has `global {named}`"
             raise ExportError(f"{message}, and in a script that is another variable: {remedy}")
-    both = [name for name in cell.sources.uses if name in cell.code.names.defines]
-    if both:
-        message = f"the cell {cell.name} uses {both[0]} from outside and then defines it"
+    names = cell.code.names
+    both = [name for name in names.reads if name in names.defines and _is_outside(name, cell)]
+    local = names.defines.keys() | cell.sources.data
+    for name in (*both, *sorted(names.rebound & local)):
+        message = f"the cell {cell.name} uses {name} from outside and then defines it"
         raise ExportError(f"{message}: give the second another name, or {remedy}")
+
+
+def _is_outside(name: str, cell: CellTask) -> bool:
+    """Whether a function finds it among its module's names, or Python's."""
+    sources = cell.sources
+    if name in sources.data:
+        return False
+    return name in sources.uses or name in sources.imports or hasattr(builtins, name)

@@ -32,6 +32,8 @@ _SPELT = {
     "duration_seconds": "duration",
 }
 """Options that `@task` calls otherwise."""
+_OURS = ("task", "wfnb")
+"""What the script itself calls by these names, even if it does so later."""
 _DATA = (int, float, complex, str, bytes, bool, list, tuple, dict, set)
 _DEFAULT = Options()
 _REMEDY = "make it in a function, or let one read it from a file"
@@ -60,7 +62,7 @@ class Definitions:
 
     def is_free(self, name: str) -> bool:
         is_taken = name in self._bound or keyword.iskeyword(name) or hasattr(builtins, name)
-        return name.isidentifier() and not is_taken
+        return name.isidentifier() and not is_taken and name not in _OURS
 
     def reference(self, thing: Any) -> str:
         """The script's name for a module, function or class."""
@@ -117,9 +119,9 @@ class Definitions:
 
     def cell(self, cell: CellTask) -> str:
         """The script's name for a cell, as a function."""
-        name, wanted = function_name(cell), cell.name
-        if name in self._bound:
-            name = next(n for n in (f"{name}_{number}" for number in count(2)) if self.is_free(n))
+        own, wanted = function_name(cell), cell.name
+        counted = (f"{own}_{number}" for number in count(2))
+        name = next(filter(self.is_free, chain([own, f"make_{own}"], counted)))
         self._bound[name] = cell
         try:
             for used, captured in cell.sources.uses.items():
@@ -246,19 +248,7 @@ def _is_written(value: Any) -> bool:
 
 
 def _is_data(value: Any) -> bool:
-    return type(value) in (
-        int,
-        float,
-        complex,
-        str,
-        bytes,
-        bool,
-        type(None),
-        list,
-        tuple,
-        dict,
-        set,
-    )
+    return value is None or type(value) in _DATA
 
 
 def _globals_of(thing: Any) -> Mapping[str, Any]:

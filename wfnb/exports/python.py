@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from importlib.metadata import version
 from itertools import groupby
 from typing import Any
@@ -12,6 +13,7 @@ from wfnb.answers import asked
 from wfnb.draft import Draft
 from wfnb.errors import GraphError
 from wfnb.exports.calls import Calls, Written
+from wfnb.exports.code import laid_out
 from wfnb.exports.definitions import Block, Definitions
 from wfnb.exports.imports import in_groups
 from wfnb.exports.thawing import tasks_of
@@ -25,7 +27,7 @@ def text_of(thing: Any, draft: Draft | None = None) -> str:
     """Raises ExportError, by name and with the remedy, for what no script can hold."""
     targets = _targets(thing)
     definitions = Definitions()
-    definitions.imports["import wfnb"] = None
+    definitions.bind("wfnb", import_module("wfnb"))
     tasks = _in_order([one.task if isinstance(one, PartOf) else one for one in targets])
     calls = Calls(definitions, tasks, _written(thing if isinstance(thing, Draft) else draft))
     lines, main = list(calls.lines()), _main(calls, targets)  # both may add imports
@@ -53,9 +55,10 @@ def _title(tasks: int) -> str:
 def _main(calls: Calls, targets: Sequence[Task | PartOf]) -> str:
     wanted = calls.named(targets)
     if len(targets) == 1:
-        body = f"    print(wfnb.run({wanted}))"
+        body = laid_out(wanted, before="print(wfnb.run(", after="))", indent="    ")
     else:
-        body = f"    for result in wfnb.run({wanted}):\n        print(result)"
+        loop = laid_out(wanted, before="for result in wfnb.run(", after="):", indent="    ")
+        body = f"{loop}\n        print(result)"
     return f'if __name__ == "__main__":\n{body}'
 
 

@@ -42,11 +42,12 @@ class Reading:
         if len(text) > MOST_BYTES:
             self.refuse(f"it holds more than {MOST_BYTES:,} bytes: give a smaller one")
         try:
-            return self.record(json.loads(text), "the file")
+            document = json.loads(text)
         except RecursionError:
             self.refuse("it is nested too deep: is it a WfFormat file?")
         except ValueError as error:
             self.refuse(f"it is no JSON: {error}")
+        return self.record(document, "its content")
 
     def record(self, value: Any, what: str) -> Mapping[str, Any]:
         if not isinstance(value, dict):

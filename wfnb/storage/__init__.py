@@ -168,6 +168,10 @@ class Outputs(Protocol):
         """The chunks of an output; StoreError if one is gone."""
         ...
 
+    def whole(self, run: RunId, outputs: Mapping[str, int]) -> set[str]:
+        """The names of those outputs, of so many chunks each, that `get` would give."""
+        ...
+
     def results(self, run: RunId, tasks: Sequence[TaskId]) -> list[bytes | None]:
         """Sealed outputs or pointers, None where there is none."""
         ...

@@ -173,6 +173,14 @@ class MemoryStore(MemoryReuse):
             raise StoreError(f"the output {name} of {run} is gone: `resume` computes it again")
         return parts
 
+    def whole(self, run: RunId, outputs: Mapping[str, int]) -> set[str]:
+        with self._changed:
+            known, now = self._chunks.get(run, {}), self._clock()
+            there = {
+                name: len(found.parts) for name, found in known.items() if found.deadline > now
+            }
+            return {name for name, chunks in outputs.items() if there.get(name, -1) >= chunks}
+
     def results(self, run: RunId, tasks: Sequence[TaskId]) -> list[bytes | None]:
         with self._changed:
             ledger = self._runs.get(run)

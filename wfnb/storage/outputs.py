@@ -103,6 +103,25 @@ class Archive:
         is_own = result[:1] == b"{"
         return codec.decode(self.read(task, result), name=f"the output of {task}", copy=not is_own)
 
+    def there(self, results: Mapping[TaskId, bytes]) -> set[TaskId]:
+        """The tasks whose outputs can be read: their bytes have not expired, nor been evicted."""
+        pointers = {task: json.loads(found) for task, found in results.items() if found[:1] == b"{"}
+        chunks = {p["name"]: p["chunks"] for p in pointers.values() if p["at"] == "chunks"}
+        whole = self.store.whole(self.run, chunks)
+        kept = self.store.find_reusables(
+            [p["name"] for p in pointers.values() if p["at"] == "reuse"]
+        )
+        keys = {name: json.loads(found)["key"] for name, found in kept.items()}
+
+        def is_there(pointer: dict[str, Any]) -> bool:
+            if pointer["at"] == "chunks":
+                return pointer["name"] in whole
+            if pointer["at"] == "reuse":
+                return bool(keys.get(pointer["name"]) == pointer["key"])
+            return Path(pointer["name"]).exists()
+
+        return {task for task in results if task not in pointers or is_there(pointers[task])}
+
     def discard(self, pointer: bytes) -> None:
         """Delete the file behind a pointer that nobody will read again."""
         about = json.loads(pointer)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from wfnb.graph import Graph, TaskId
 from wfnb.growth import GrowingGraph
@@ -16,12 +13,14 @@ _NEVER = -1
 _OVER = frozenset({"done", "expanded", "skipped", "reused"})
 
 
-def seed_to_resume(plan: Plan, snapshot: Snapshot, pointers: Mapping[TaskId, bytes]) -> Seed:
-    """Run again what the targets need and is not there: unfinished, or finished and not kept."""
+def seed_to_resume(plan: Plan, snapshot: Snapshot, there: set[TaskId]) -> Seed:
+    """Run again what the targets need and is not there: unfinished, or finished and not kept.
+
+    `there` are the outputs that can be read.
+    """
     graph = GrowingGraph.of_run(plan.graph)
     if isinstance(graph, GrowingGraph):
         graph.expand(snapshot.expansions)
-    there = {task for task, pointer in pointers.items() if _is_there(pointer)}
     over = {task for task, state in snapshot.states.items() if state in _OVER}
     return _Resuming(graph, there, over & there).seed(plan)
 
@@ -107,10 +106,3 @@ class _Resuming:
             return 0
         items = (graph.position[item] for item in self._items(at))
         return sum(read in self.again for read in (*graph.inputs_at[at], *items))
-
-
-def _is_there(pointer: bytes) -> bool:
-    if pointer[:1] != b"{":
-        return True
-    about = json.loads(pointer)
-    return about["at"] != "file" or Path(about["name"]).exists()

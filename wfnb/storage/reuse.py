@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from wfnb import codec
 from wfnb.codec import Encoded
-from wfnb.errors import StoreError
+from wfnb.errors import SignatureError, StoreError
 from wfnb.signing import MAC_BYTES, Signer
 from wfnb.storage.chunks import cut, joined, views_of
 from wfnb.tasks import TaskId
@@ -112,6 +112,18 @@ def reused_result(found: bytes, *, signer: Signer, run: str, task: TaskId) -> by
     return _INLINE + bound + found[1:]
 
 
+def kept_as(found: bytes) -> str:
+    """The fingerprint under which this says that it was kept; reading it verifies that."""
+    if found[:1] == _INLINE:
+        return found[1 : 1 + _PRINT_BYTES].hex()
+    return str(json.loads(found)["name"])
+
+
+def own_fingerprint(signer: Signer, fingerprint: str) -> str:
+    """Under which this key's values are kept: those of others could not be read."""
+    return signer.mac(bytes.fromhex(fingerprint), context="reuse")[:_PRINT_BYTES].hex()
+
+
 def is_reused(result: bytes) -> bool:
     """Whether `read_reused` reads it."""
     return result[:1] == _INLINE or (result[:1] == b"{" and json.loads(result)["at"] == "reuse")
@@ -127,12 +139,12 @@ def read_reused(
 
 
 def read_kept(store: Reusables, signer: Signer, found: bytes) -> Encoded:
-    """The value behind what `find_reusables` told, verified."""
-    if found[:1] == _INLINE:
-        fingerprint = found[1 : 1 + _PRINT_BYTES].hex()
-        sealed = memoryview(found)[1 + _PRINT_BYTES :]
-        return codec.unpack(signer.open(sealed, _context(fingerprint)))
-    return _read(store, signer, json.loads(found))
+    """The value behind what `find_reusables` told, verified. An altered one is dropped."""
+    try:
+        return _read(store, signer, found)
+    except SignatureError:
+        store.forget_reusables([kept_as(found)])  # or the next run would come upon it too
+        raise
 
 
 def gone(name: str) -> StoreError:
@@ -154,7 +166,11 @@ def _unbound(result: bytes) -> tuple[bytes, bytes]:
     return bound, json.dumps(pointer).encode()
 
 
-def _read(store: Reusables, signer: Signer, pointer: dict[str, Any]) -> Encoded:
+def _read(store: Reusables, signer: Signer, found: bytes) -> Encoded:
+    if found[:1] == _INLINE:
+        sealed = memoryview(found)[1 + _PRINT_BYTES :]
+        return codec.unpack(signer.open(sealed, _context(kept_as(found))))
+    pointer = json.loads(found)
     chunks = store.read_reusable(pointer["key"], pointer["chunks"])
     try:
         parts = joined(chunks, pointer["sizes"])

@@ -126,6 +126,17 @@ class RedisRuns:
             raise StoreError(f"the output {name} of {run} is gone: `resume` computes it again")
         return cast(list[bytes], found)
 
+    def whole(self, run: RunId, outputs: Mapping[str, int]) -> set[str]:
+        there: set[str] = set()
+        for part in _in_parts(outputs.items()):
+            pipe = self._client.pipeline(transaction=False)
+            for name, chunks in part:
+                pipe.exists(*[keys.chunk(run, name, number) for number in range(chunks)])
+            with translated():
+                counts = pipe.execute()
+            there |= {name for (name, chunks), n in zip(part, counts, strict=True) if n == chunks}
+        return there
+
     def results(self, run: RunId, tasks: Sequence[TaskId]) -> list[bytes | None]:
         if not tasks:
             return []

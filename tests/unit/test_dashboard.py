@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+from ipywidgets.widgets import widget as ipywidget
+
+from tests.pictured import chain, five, grid, timeline_of, tree
+from tests.waiting import wait_until
+from wfnb.errors import ErrorRecord, StoreError
+from wfnb.graph import Graph, TaskId
+from wfnb.plan import Placement, Plan
+from wfnb.timeline import TaskState, Timeline
+from wfnb.widgets.dashboard import Dashboard
+from wfnb.widgets.placing import placed, runs
+from wfnb.widgets.telling import NUMBER, Telling, looks
+
+
+class Played:
+    """A run by hand."""
+
+    def __init__(self, graph: Graph, **states: TaskState) -> None:
+        self.id = "tour-1"
+        self.graph = graph
+        self.timeline = timeline_of(graph, states)
+        self.status = "running"
+        self.errors: list[ErrorRecord] = []
+        self.done: list[str] = []
+
+    @property
+    def plan(self) -> Plan:
+        return planned(self.graph)
+
+    def end(self, status: str) -> None:
+        self.timeline.status = self.status = status
+
+    def log(self, task: str, attempt: int | None = None) -> str:
+        return f"{task} printed \x1b]0;this\x07\n"
+
+    def cancel(self) -> bool:
+        self.done.append("cancel")
+        self.end("cancelled")
+        return True
+
+    def resume(self) -> None:
+        self.done.append("resume")
+        self.timeline.status = self.status = "running"
+
+
+def planned(graph: Graph, planner: str = "uniform") -> Plan:
+    return Plan(graph, dict.fromkeys(graph, Placement()), planner=planner, notes=("by guess",))
+
+
+class Offered:
+    planners: Sequence[str] = ("uniform", "heft")
+    planner = "uniform"
+
+    def __init__(self, run: Played) -> None:
+        self.run = run
+        self.asked: list[str] = []
+
+    def plan(self, planner: str) -> Plan:
+        self.asked.append(planner)
+        return planned(self.run.graph, planner)
+
+    def start(self, planner: str) -> Played:
+        if planner == "heft":
+            raise StoreError("no store here")
+        return self.run
+
+
+@pytest.fixture
+def boards() -> Iterator[list[Dashboard]]:
+    before = set(ipywidget._instances)
+    made: list[Dashboard] = []
+    yield made
+    for each in made:
+        each.close()
+    assert set(ipywidget._instances) == before
+
+
+def told(board: Dashboard) -> dict:
+    return json.loads(json.dumps(board._mailbox.whole()))
+
+
+def row(board: Dashboard, task: str) -> list:
+    at = told(board)["g"]["ids"].index(task)
+    return next(each for each in told(board).get("d", []) if each[0] == at)
+
+
+def test_members_are_told_as_stretches():
+    assert runs([0, 1, 2, 5, 7, 8]) == [[0, 2], [5, 5], [7, 8]]
+    assert runs([]) == []
+
+
+@pytest.mark.parametrize("graph", [five(), tree(64), grid(30, 40, functions=3)])
+def test_a_placed_graph_holds_every_task_once_and_overlaps_nothing(graph: Graph):
+    view = placed(graph, {task: at for at, task in enumerate(graph)})
+    members = [n for node in view["nodes"] for a, b in node["members"] for n in range(a, b + 1)]
+    assert sorted(members) == [*range(len(graph))]
+    assert len(view["nodes"]) <= 150
+    ends = [x + width for x, width in view["columns"]]
+    assert all(end < x for end, (x, _) in zip(ends, view["columns"][1:], strict=False))
+    places = sorted((node["column"], node["y"]) for node in view["nodes"])
+    assert all(
+        below - above >= 42
+        for (column, above), (other, below) in pairwise(places)
+        if column == other
+    )
+
+
+def test_an_edge_has_a_stop_in_every_column_it_crosses():
+    view = placed(five(), {task: at for at, task in enumerate(five())})
+    for start, end, _, stops in view["edges"]:
+        columns = [view["nodes"][at]["column"] for at in (start, end)]
+        assert len(stops) == columns[1] - columns[0] - 1
+
+
+def test_only_what_changed_is_told_again():
+    graph = five()
+    telling, timeline = Telling(), timeline_of(graph, {"load": TaskState.DONE})
+    telling.shape(graph)
+    first = telling.changes(timeline, telling.changed(timeline))
+    assert [row[:2] for row in first["d"]] == [[0, NUMBER[TaskState.DONE]]]
+    assert telling.changed(timeline) == []
+    timeline.correct({TaskId("clean"): TaskState.RUNNING})
+    (span,) = telling.changed(timeline)
+    assert span.task == "clean"
+    assert telling.shape(graph) == {}
+
+
+def test_a_graph_that_grew_keeps_the_numbers_of_its_tasks():
+    telling = Telling()
+    small = telling.shape(chain(3))["g"]["ids"]
+    assert telling.shape(chain(9))["g"]["ids"][:3] == small
+    assert len(telling.ids) == 9
+
+
+def test_another_graph_is_numbered_anew():
+    telling = Telling()
+    telling.shape(five())
+    assert telling.shape(chain(3))["g"]["ids"] == list(chain(3))
+
+
+def test_every_state_has_a_look_with_a_sign_of_its_own():
+    signs = [look["stroke"] for look in looks()]
+    assert len(set(signs)) == len(TaskState)
+
+
+def test_a_run_is_shown_until_its_end(boards: list[Dashboard]):
+    run = Played(five(), load=TaskState.DONE)
+    boards.append(board := Dashboard(run.graph).follow(run))
+    wait_until(lambda: told(board).get("d"))
+    assert row(board, "load")[1] == NUMBER[TaskState.DONE]
+    assert told(board)["g"]["sizes"] == ["1 cpu"]
+    run.timeline.correct({TaskId("clean"): TaskState.RUNNING})
+    wait_until(lambda: len(told(board)["d"]) == 2)
+    run.end("done")
+    wait_until(lambda: told(board)["r"]["status"] == "done")
+
+
+def test_failures_are_told_with_their_text_made_harmless(boards: list[Dashboard]):
+    run = Played(five(), load=TaskState.FAILED)
+    run.errors = [
+        ErrorRecord(
+            task="load",
+            attempt=1,
+            kind="raised",
+            type="ValueError",
+            message="<b>\x1b[2Jno\u202e",
+            traceback="Traceback\n  boom",
+        )
+    ]
+    run.end("failed")
+    boards.append(board := Dashboard(run.graph).follow(run))
+    wait_until(lambda: told(board).get("e"))
+    (error,) = told(board)["e"]
+    assert (error["task"], error["message"]) == (0, "<b>no\ufffd")
+
+
+def test_logs_are_sent_before_anybody_asks(boards: list[Dashboard]):
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph).follow(run))
+    spans = run.timeline._spans
+    spans[TaskId("load")] = type(spans[TaskId("load")])(
+        task=TaskId("load"), state=TaskState.RUNNING, attempt=1, worker="w1", start_seconds=0.0
+    )
+    wait_until(lambda: told(board)["l"])
+    assert told(board)["l"]["0"]["lines"] == ["load printed "]
+
+
+def test_the_buttons_of_a_run_act_and_are_answered(boards: list[Dashboard]):
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph).follow(run))
+    board._hear({"t": "cancel", "n": 7})
+    assert told(board)["r"]["answered"] == 7
+    wait_until(lambda: told(board)["r"]["status"] == "cancelled")
+    board._hear({"t": "resume", "n": 8})
+    assert run.done == ["cancel", "resume"]
+    assert told(board)["r"]["status"] == "running"
+
+
+def test_a_graph_is_planned_and_started_from_the_bar(boards: list[Dashboard]):
+    run = Played(five())
+    offered = Offered(run)
+    boards.append(board := Dashboard(run.graph, actions=offered, title="draft"))
+    assert told(board)["r"]["planners"] == ["uniform", "heft"]
+    board._hear({"t": "plan", "planner": "heft", "n": 1})
+    assert offered.asked == ["heft"]
+    assert told(board)["r"]["notes"] == ["by guess"]
+    board._hear({"t": "start", "planner": "heft", "n": 2})
+    assert told(board)["r"]["trouble"] == "no store here"
+    board._hear({"t": "start", "planner": "uniform", "n": 3})
+    assert told(board)["r"]["id"] == "tour-1"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{}, {"t": "rm"}, {"t": "log", "task": "x"}, {"t": "plan", "planner": "/etc"}, {"t": "start"}],
+)
+def test_nonsense_from_a_page_does_nothing(boards: list[Dashboard], message: dict):
+    boards.append(board := Dashboard(five()))
+    board._hear(message)
+    assert told(board)["r"]["status"] == ""
+
+
+def test_a_draft_grows_and_marks_what_is_stale(boards: list[Dashboard]):
+    boards.append(board := Dashboard(tree(2)))
+    board.draw(tree(4), stale=[TaskId("count-1")])
+    shape = told(board)["g"]
+    assert len(shape["ids"]) == 7
+    assert [shape["ids"][at] for at in shape["stale"]] == ["count-1"]
+
+
+def test_without_a_page_it_is_a_picture_and_text(boards: list[Dashboard]):
+    boards.append(board := Dashboard(five()))
+    bundle = board._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert bundle["text/plain"].startswith("graph of 5 tasks")
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert repr(board) == bundle["text/plain"]
+
+
+def test_a_timeline_may_be_shown_by_hand(boards: list[Dashboard]):
+    boards.append(board := Dashboard(five()))
+    board.show(Timeline(five()), is_over=False)
+    assert told(board)["r"]["status"] == "running"

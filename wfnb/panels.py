@@ -1,0 +1,126 @@
+"""What a notebook shows of runs, plans, graphs and its draft: live where a page can be.
+
+A panel lives as long as its cell's output: run again, the cell gets a new one and frees the old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from wfnb.errors import GraphError
+from wfnb.plan import Plan
+from wfnb.planners import PLANNERS
+from wfnb.runner import Run
+from wfnb.session import Session
+from wfnb.views import graph_of, picture
+
+if TYPE_CHECKING:
+    from wfnb.widgets.dashboard import Dashboard
+
+LIBRARIES = ("anywidget", "ipycytoscape")
+
+
+@cache
+def panels_of(shell: Any, session: Session) -> Panels:
+    """Those of this shell, told of its cells from now on."""
+    panels = Panels(session)
+    shell.events.register("pre_run_cell", panels.begin)
+    shell.events.register("post_run_cell", panels.end)
+    return panels
+
+
+def is_live(shell: Any) -> bool:
+    """Whether panels can be shown: in a kernel, with the libraries there."""
+    return hasattr(shell, "kernel") and all(map(find_spec, LIBRARIES))
+
+
+class Panels:
+    """The panels of one notebook, by the cell that they were shown in."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cell = ""
+        self._of_cell: dict[str, list[Dashboard]] = {}
+        self._of_draft: list[Dashboard] = []
+
+    def begin(self, info: Any = None) -> None:
+        self._cell = getattr(info, "cell_id", None) or ""
+        if self._cell:
+            for board in self._of_cell.pop(self._cell, []):
+                board.close()
+
+    def end(self, result: object = None) -> None:
+        """The draft has grown, perhaps."""
+        del result
+        self._of_draft = [board for board in self._of_draft if not board.is_closed]
+        if self._of_draft:
+            try:
+                graph, stale = self._session.draft.freeze(), self._session.draft.stale
+            except GraphError:
+                return  # nothing is left of it, or a part is missing: the last picture stays
+            for board in self._of_draft:
+                board.draw(graph, stale=stale)
+
+    def board(self, thing: Any = None) -> Dashboard:
+        """A live panel of a run, a plan, a graph, tasks, or the draft; raises GraphError."""
+        make = import_module("wfnb.widgets.dashboard").Dashboard
+        board: Dashboard
+        if isinstance(thing, Run):
+            board = make(thing.graph, title=str(thing.id)).follow(thing)
+        elif thing is None:
+            draft = self._session.draft
+            board = make(draft.freeze(), actions=Offers(self._session, ()), title="draft")
+            board.draw(draft.freeze(), stale=draft.stale)
+            self._of_draft.append(board)
+        else:
+            offers = Offers(self._session, (thing,))
+            board = make(graph_of(thing), actions=offers, title=_title(thing))
+        self._of_cell.setdefault(self._cell, []).append(board)
+        return board
+
+
+class Offers:
+    """What the bar of a panel may ask for: these targets, planned and run by this session."""
+
+    def __init__(self, session: Session, targets: tuple[Any, ...]) -> None:
+        self._session = session
+        self._targets = targets
+
+    @property
+    def planners(self) -> Sequence[str]:
+        return sorted(PLANNERS)
+
+    @property
+    def planner(self) -> str:
+        return self._session.planner
+
+    def plan(self, planner: str) -> Plan:
+        return self._session.plan(*self._targets, planner=planner)
+
+    def start(self, planner: str) -> Run:
+        return self._session.start(*self._targets, planner=planner)
+
+
+def bundle_of(shell: Any, session: Session, thing: Any = None) -> dict[str, Any]:
+    """How it looks, live where a page can be; None stands for the draft. Raises GraphError.
+
+    Of a run that has not ended the picture beside the panel has no states, which would be old soon.
+    """
+    live = panels_of(shell, session).board(thing)._repr_mimebundle_() if is_live(shell) else {}
+    if thing is None:
+        return live | picture(session.draft.freeze(), session.draft.stale).bundle()
+    is_going_on = live and isinstance(thing, Run) and thing.status == "running"
+    return live | picture(thing.graph.as_planned if is_going_on else thing).bundle()
+
+
+def show(shell: Any, session: Session, thing: Any = None) -> None:
+    """Show it in the output of the cell that runs."""
+    shell.display_pub.publish(bundle_of(shell, session, thing))
+
+
+def _title(thing: Any) -> str:
+    return "" if isinstance(thing, (list, tuple)) else type(thing).__name__.lower()

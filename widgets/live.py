@@ -1,0 +1,115 @@
+"""The one thread that follows a run which is shown, and tells its panel how things stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Protocol
+
+from wfnb.errors import RunNotFoundError, StoreError
+from wfnb.timeline import Timeline
+
+MOST_OFTEN_SECONDS = 0.12
+SHARE = 0.05
+"""Of a core, at most, that goes into showing."""
+PATIENCE_SECONDS = 2.0
+"""Between looks at a store that does not answer."""
+
+
+class Followed(Protocol):
+    """What it needs of a run."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def timeline(self) -> Timeline: ...
+
+
+class Panel(Protocol):
+    """Shows what it is given; knows nothing of threads and stores."""
+
+    def show(self, timeline: Timeline, *, is_over: bool) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Trouble in words; none when it is over."""
+        ...
+
+    def finish(self) -> None:
+        """The run is over, and shown as it ended."""
+        ...
+
+    def catch_up(self) -> bool:
+        """Show what there was no time for; whether there is more of it."""
+        ...
+
+
+class Live:
+    """Looks as often as is worth it: seldom when looking is dear, never after the end."""
+
+    def __init__(self, run: Followed, panel: Panel) -> None:
+        self._run = run
+        self._panel = panel
+        self._closed = Event()
+        self._in_trouble = False
+        self._thread = Thread(target=self._follow, name="wfnb-live", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _follow(self) -> None:
+        if self._repeat(self._look):
+            guarded(self._panel, self._panel.finish)
+            if not self._in_trouble:
+                self._repeat(self._catch_up)
+
+    def _repeat(self, act: Callable[[], tuple[bool, float]]) -> bool:
+        """Until it says that it is over; False if the panel was closed before."""
+        is_over, pause = False, 0.0
+        while not is_over and not self._closed.wait(pause):
+            began = time.thread_time()
+            is_over, pause = act()
+            pause = max(pause, (time.thread_time() - began) / SHARE)
+        return is_over and not self._closed.is_set()
+
+    def _catch_up(self) -> tuple[bool, float]:
+        has_more = False
+
+        def act() -> None:
+            nonlocal has_more
+            has_more = self._panel.catch_up()
+
+        guarded(self._panel, act)
+        return not has_more, MOST_OFTEN_SECONDS
+
+    def _look(self) -> tuple[bool, float]:
+        try:
+            # In this order: what happened last before the end is then in the timeline.
+            is_over = self._run.status != "running"
+            timeline = self._run.timeline
+        except StoreError as error:
+            self._in_trouble = True
+            told = str(error)
+            guarded(self._panel, lambda: self._panel.say(told))
+            return isinstance(error, RunNotFoundError), PATIENCE_SECONDS
+        if self._in_trouble:
+            self._in_trouble = False
+            guarded(self._panel, lambda: self._panel.say(""))
+        guarded(self._panel, lambda: self._panel.show(timeline, is_over=is_over))
+        return is_over, MOST_OFTEN_SECONDS
+
+
+def guarded(panel: Panel, action: Callable[[], object]) -> None:
+    """What goes wrong in a panel must end neither the thread nor the user's cell."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001  shown, not lost: here nobody else would see it
+        panel.say(f"{type(error).__name__}: {error}")
