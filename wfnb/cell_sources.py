@@ -224,6 +224,7 @@ def function_of(
     ]
     body = code.tree.body
     first = sum(1 for _ in _ahead(body))
+    body = _shown(body, code.source.text)
     tree = ast.Module(body=[*body[:first], *again, *body[first:]], type_ignores=[])
     compiled: CodeType = compile(tree, code.source.file, "exec", dont_inherit=True)
     uses = {used: captured.value for used, captured in sources.uses.items()}
@@ -231,6 +232,18 @@ def function_of(
         compiled.replace(co_name=name, co_qualname=name), {"__name__": "__main__", **uses}, name
     )
     return CellFunction(function, tuple(sources.data), tuple(outputs))
+
+
+def _shown(body: list[ast.stmt], text: str) -> list[ast.stmt]:
+    """The value of a last expression is printed, as a notebook shows it, unless `;` ends it."""
+    last = body[-1] if body else None
+    if not isinstance(last, ast.Expr) or text.rstrip().endswith(";"):
+        return body
+    show = ast.parse("__import__('sys').displayhook", mode="eval").body
+    for node in ast.walk(show):
+        ast.copy_location(node, last.value)
+    call = ast.copy_location(ast.Call(show, [last.value], []), last.value)
+    return [*body[:-1], ast.copy_location(ast.Expr(call), last)]
 
 
 def _ahead(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

@@ -19,6 +19,7 @@ HELP = """\
 %wf connect [STORE]     use this Redis (none: a private one), this --backend, so many --workers
 %%task [NAME]           make the cell below it a task; %%task? tells its options
 %wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
+%wf plan [PLANNER]      where each task would run, by this planner; nothing runs
 %wf run [NAME ...]      run these cells or tasks, or all, and wait; --fresh computes all anew
 %wf errors [RUN]        what failed in the last run, or in this one
 %wf log TASK            what a task of the last run printed
@@ -79,6 +80,9 @@ def parser() -> Parser:
 
 
 def _add_run(commands: Any) -> None:
+    plan = commands.add_parser("plan", description="Where each task would run; nothing runs.")
+    plan.add_argument("planner", nargs="?", choices=sorted(PLANNERS))
+    plan.add_argument("names", nargs="*", help="variables that hold tasks; none: the draft")
     run = commands.add_parser("run", description="Plan, run and wait; press stop to wait no more.")
     run.add_argument(
         "names",
@@ -104,7 +108,7 @@ _OF_A_RUN = {
     "resume": "Run what is missing of a run that ended badly.",
 }
 COMMANDS = (
-    "attach cancel connect doctor drop errors export log resume reuse run runs show".split()  # noqa: SIM905
+    "attach cancel connect doctor drop errors export log plan resume reuse run runs show".split()  # noqa: SIM905
 )
 _OPTIONS = {
     "connect": ["--backend", "--workers"],
@@ -161,7 +165,9 @@ def _arguments(
         return values[last]()
     if begun.startswith("-"):
         return _OPTIONS.get(command, [])
-    if command in ("show", "run", "export"):
+    if command == "plan" and len(before) == 1:
+        return list(PLANNERS)
+    if command in ("show", "run", "plan", "export"):
         kinds = (Task, PartOf, Run) if command != "run" else (Task, PartOf)
         cells = [cell.name for cell in session.draft.cell_tasks]
         return cells + [name for name, value in names.items() if isinstance(value, kinds)]

@@ -177,6 +177,11 @@ class Draft:
         except GraphError:
             return frozenset()
 
+    def stale_in(self, graph: Graph, targets: Iterable[Task | PartOf]) -> frozenset[TaskId]:
+        """Of the graph that was frozen from these targets."""
+        self._look()
+        return self._changes.stale(graph, targets)
+
     def begin(self, graph: Graph, targets: Iterable[Task | PartOf]) -> Begun:
         """A run begins, of the graph that was frozen from these targets."""
         self._look()

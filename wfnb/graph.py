@@ -205,17 +205,23 @@ class Graph:
 def ids_of(
     bases: Sequence[str], function_at: Sequence[int], names: Mapping[int, str]
 ) -> tuple[TaskId, ...]:
-    """Number the tasks of each function name; functions that share a name share the count."""
+    """Number the tasks of each function name; functions that share a name share the count.
+
+    Numbers are left out that would give an id which `names` gives.
+    """
     shared = {base: at for at, base in reversed(list(enumerate(bases)))}
     counter_at = [shared[base] for base in bases]
     prefixes = [f"{base}-" for base in bases]
     counts = [0] * len(bases)
+    given = set(names.values())
     ids = []
     for at, function in enumerate(function_at):
         if at in names:
             ids.append(names[at])
             continue
         counter = counter_at[function]
+        while given and prefixes[function] + str(counts[counter]) in given:
+            counts[counter] += 1
         ids.append(prefixes[function] + str(counts[counter]))
         counts[counter] += 1
     return tuple(ids)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.core.display_functions import DisplayHandle, display
@@ -21,6 +22,7 @@ from wfnb.errors import RunTimeoutError, WfnbError
 from wfnb.failures import all_described
 from wfnb.notebook import CellWatch, Started
 from wfnb.panels import is_live
+from wfnb.plan import Plan
 from wfnb.runner import Run, WaitInterrupted
 from wfnb.session import Session
 from wfnb.terminal import Progress, Surface, Terminal, waited
@@ -96,6 +98,9 @@ class WfMagics(Magics):
             return
         cell = self.watch.target(asked.name)
         self.session.show(self._value(asked.name) if cell is None else cell.task)
+
+    def _plan(self, asked: argparse.Namespace) -> Plan:
+        return self.session.plan(*self._tasks(asked.names), planner=asked.planner)
 
     def _run(self, asked: argparse.Namespace) -> None:
         targets = [self.watch.target(name) or self._value(name) for name in asked.names]
@@ -175,13 +180,15 @@ class WfMagics(Magics):
             _say(repr(self.session.reusable()))
 
     def _export(self, asked: argparse.Namespace) -> None:
-        targets = [self.watch.target(name) or self._value(name) for name in asked.names]
-        tasks = (one.task if isinstance(one, CellTask) else one for one in targets)
-        _say(f"wrote {self.session.export(asked.file, *tasks)}")
+        _say(f"wrote {self.session.export(asked.file, *self._tasks(asked.names))}")
 
     def _doctor(self, asked: argparse.Namespace) -> None:
         for finding in examine(self.session):
             _say(str(finding))
+
+    def _tasks(self, names: Sequence[str]) -> list[Any]:
+        found = [self.watch.target(name) or self._value(name) for name in names]
+        return [one.task if isinstance(one, CellTask) else one for one in found]
 
     def _value(self, expression: str) -> Any:
         names = self.ipython.user_ns

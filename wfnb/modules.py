@@ -30,6 +30,16 @@ _LIBRARY_FOLDERS = tuple(
 )
 
 
+_brought: list[str] = []
+
+
+def add_library(folder: Path) -> None:
+    """What lies in this folder is installed, too."""
+    _brought.append(f"{folder.resolve()}/")
+    _lies_in_library.cache_clear()
+    _is_installed.cache_clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file of the user's own."""
@@ -65,7 +75,7 @@ def _is_installed(name: str, module: ModuleType) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _lies_in_library(file: str) -> bool:
-    return str(Path(file).resolve()).startswith(_LIBRARY_FOLDERS)
+    return str(Path(file).resolve()).startswith((*_LIBRARY_FOLDERS, *_brought))
 
 
 def version_of(module: str) -> str:

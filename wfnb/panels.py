@@ -11,7 +11,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from wfnb.answers import asked
 from wfnb.errors import GraphError
+from wfnb.graph import Graph, TaskId
 from wfnb.plan import Plan
 from wfnb.planners import PLANNERS
 from wfnb.runner import Run
@@ -71,14 +73,13 @@ class Panels:
         board: Dashboard
         if isinstance(thing, Run):
             board = make(thing.graph, title=str(thing.id)).follow(thing)
-        elif thing is None:
-            draft = self._session.draft
-            board = make(draft.freeze(), actions=Offers(self._session, ()), title="draft")
-            board.draw(draft.freeze(), stale=draft.stale)
-            self._of_draft.append(board)
         else:
-            offers = Offers(self._session, (thing,))
-            board = make(graph_of(thing), actions=offers, title=_title(thing))
+            graph, stale = _drawn(self._session, thing)
+            offers = Offers(self._session, () if thing is None else (thing,))
+            board = make(graph, actions=offers, title="draft" if thing is None else _title(thing))
+            board.draw(graph, stale=stale)
+            if thing is None:
+                self._of_draft.append(board)
         self._of_cell.setdefault(self._cell, []).append(board)
         return board
 
@@ -111,15 +112,27 @@ def bundle_of(shell: Any, session: Session, thing: Any = None) -> dict[str, Any]
     Of a run that has not ended the picture beside the panel has no states, which would be old soon.
     """
     live = panels_of(shell, session).board(thing)._repr_mimebundle_() if is_live(shell) else {}
-    if thing is None:
-        return live | picture(session.draft.freeze(), session.draft.stale).bundle()
-    is_going_on = live and isinstance(thing, Run) and thing.status == "running"
-    return live | picture(thing.graph.as_planned if is_going_on else thing).bundle()
+    if isinstance(thing, Run):
+        is_going_on = live and thing.status == "running"
+        return live | picture(thing.graph.as_planned if is_going_on else thing).bundle()
+    graph, stale = _drawn(session, thing)
+    return live | picture(graph, stale).bundle()
 
 
 def show(shell: Any, session: Session, thing: Any = None) -> None:
     """Show it in the output of the cell that runs."""
     shell.display_pub.publish(bundle_of(shell, session, thing))
+
+
+def _drawn(session: Session, thing: Any) -> tuple[Graph, frozenset[TaskId]]:
+    """The graph, and which of its tasks have changed since they ran."""
+    draft = session.draft
+    if thing is None:
+        return draft.freeze(), draft.stale
+    graph = graph_of(thing)
+    if isinstance(thing, (Graph, Plan)):
+        return graph, frozenset()
+    return graph, draft.stale_in(graph, asked((thing,))[0])
 
 
 def _title(thing: Any) -> str:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from wfnb.cabinet import folder_of
+from wfnb.modules import add_library
 from wfnb.storage.graphs import Home
 
 _first: list[str] = []
@@ -33,6 +34,7 @@ def stand_first(environment: str) -> None:
         return
     folder = folder_of(environment)
     _first.append(str(folder))
+    add_library(folder)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     brought = {path.name.partition(".")[0] for path in folder.iterdir()}

@@ -562,3 +562,10 @@ def test_a_cycle_is_told_with_its_path(cells: Cells) -> None:
     cells("plain = one(x)", "b")
     cells("%%task load\nx = plain", "a")
     assert "tasks wait on each other" in cells.refused("%wf run")
+
+
+def test_a_last_expression_is_printed_as_a_notebook_shows_it(cells: Cells) -> None:
+    cells("%%task table\ntable = [1, 2]\ntable", "a")
+    assert "[1, 2]" in cells("%wf run table")
+    cells("%%task table\ntable = [3]\ntable;", "a")
+    assert "[3]" not in cells("%wf run table")
