@@ -19,6 +19,7 @@ HELP = """\
 %wf connect [STORE]     use this Redis (none: a private one), this --backend, so many --workers
 %%task [NAME]           make the cell below it a task; %%task? tells its options
 %wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
+%wf build               build tasks by hand, in a form; it writes the cell for you
 %wf plan [PLANNER]      where each task would run, by this planner; nothing runs
 %wf run [NAME ...]      run these cells or tasks, or all, and wait; --fresh computes all anew
 %wf errors [RUN]        what failed in the last run, or in this one
@@ -80,6 +81,7 @@ def parser() -> Parser:
 
 
 def _add_run(commands: Any) -> None:
+    commands.add_parser("build", description="Build tasks by hand, in a form.")
     plan = commands.add_parser("plan", description="Where each task would run; nothing runs.")
     plan.add_argument("planner", nargs="?", choices=sorted(PLANNERS))
     plan.add_argument("names", nargs="*", help="variables that hold tasks; none: the draft")
@@ -108,7 +110,21 @@ _OF_A_RUN = {
     "resume": "Run what is missing of a run that ended badly.",
 }
 COMMANDS = (
-    "attach cancel connect doctor drop errors export log plan resume reuse run runs show".split()  # noqa: SIM905
+    "attach",
+    "build",
+    "cancel",
+    "connect",
+    "doctor",
+    "drop",
+    "errors",
+    "export",
+    "log",
+    "plan",
+    "resume",
+    "reuse",
+    "run",
+    "runs",
+    "show",
 )
 _OPTIONS = {
     "connect": ["--backend", "--workers"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from IPython.core.error import TryNext
@@ -13,7 +14,7 @@ from wfnb.commands import completions
 from wfnb.graph import Graph, PartOf, Task
 from wfnb.magics import WfMagics
 from wfnb.notebook import CellWatch
-from wfnb.panels import bundle_of
+from wfnb.panels import bundle_of, is_live, show
 from wfnb.plan import Plan
 from wfnb.runner import Run
 from wfnb.session import Session, default_session
@@ -33,7 +34,10 @@ def install(shell: InteractiveShell, session: Session | None = None) -> None:
     shell.set_hook("complete_command", magics_completer(session), str_key="%wf")
     shell.set_hook("complete_command", task_completer, str_key="%%task")
     for kind in DRAWN:
-        _formatter(shell).for_type(kind, lambda thing: bundle_of(shell, session, thing))
+        if is_live(shell):
+            _formatters(shell)[0].for_type(kind, partial(show, shell, session))
+        else:
+            _formatters(shell)[1].for_type(kind, partial(bundle_of, session))
     _installed[shell] = (session, watch, ended)
 
 
@@ -56,7 +60,8 @@ def uninstall(shell: InteractiveShell) -> None:
     shell.magics_manager.magics["line"].pop("wf", None)
     shell.magics_manager.magics["cell"].pop("task", None)
     for kind in DRAWN:
-        _formatter(shell).pop(kind, None)
+        for formatter in _formatters(shell):
+            formatter.pop(kind, None)
 
 
 _installed: dict[InteractiveShell, tuple[Session, CellWatch, Any]] = {}
@@ -79,6 +84,7 @@ def magics_completer(session: Session) -> Any:
     return complete
 
 
-def _formatter(shell: InteractiveShell) -> Any:
-    formatter = shell.display_formatter
-    return formatter and formatter.mimebundle_formatter
+def _formatters(shell: InteractiveShell) -> tuple[Any, Any]:
+    """Of what displays itself, and of what is a bundle."""
+    formatter: Any = shell.display_formatter
+    return formatter.ipython_display_formatter, formatter.mimebundle_formatter

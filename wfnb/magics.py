@@ -21,7 +21,7 @@ from wfnb.doctor import examine
 from wfnb.errors import RunTimeoutError, WfnbError
 from wfnb.failures import all_described
 from wfnb.notebook import CellWatch, Started
-from wfnb.panels import is_live
+from wfnb.panels import build, is_live
 from wfnb.plan import Plan
 from wfnb.runner import Run, WaitInterrupted
 from wfnb.session import Session
@@ -83,7 +83,7 @@ class WfMagics(Magics):
             text=body,
             file=self.ipython.compile.cache(raw, number, raw_code=raw),
             lines_before=at + 1,
-            cell=(info and info.cell_id) or f"In[{number}]",
+            cell=self.watch.cell,
             is_lasting=bool(info and info.cell_id),
             label=f"In[{number}]",
         )
@@ -98,6 +98,10 @@ class WfMagics(Magics):
             return
         cell = self.watch.target(asked.name)
         self.session.show(self._value(asked.name) if cell is None else cell.task)
+
+    def _build(self, asked: argparse.Namespace) -> None:
+        del asked
+        build(self.ipython, self.session)
 
     def _plan(self, asked: argparse.Namespace) -> Plan:
         return self.session.plan(*self._tasks(asked.names), planner=asked.planner)

@@ -65,12 +65,12 @@ def refuse_ambiguous(signature: Signature, iterables: int, given: Mapping[str, b
 
     `given` tells of each option whether the call names it. What iterables fill is not in question.
     """
-    filled = [name for name, one in signature.parameters.items() if one.kind in _POSITIONAL]
+    positional = [name for name, one in signature.parameters.items() if one.kind in _POSITIONAL]
     for name, is_given in given.items():
         parameter = signature.parameters.get(name)
-        if parameter is None or name in filled[:iterables]:
+        if parameter is None or parameter.kind in _ANY_NUMBER or name in positional[:iterables]:
             continue
-        if is_given or (parameter.default is parameter.empty and parameter.kind not in _ANY_NUMBER):
+        if is_given or parameter.default is parameter.empty:
             raise CallError(
                 f"{name!r} is an option of map, and a parameter of the function too: rename the "
                 "parameter, or map a function that calls this one"

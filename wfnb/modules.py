@@ -164,7 +164,8 @@ def were_edited_since(when_seconds: float) -> bool:
 
     What was computed meanwhile may then be of other code than what a fingerprint was made of.
     """
-    for file in _own_files(len(sys.modules), next(reversed(sys.modules))):
+    latest = next(reversed(sys.modules.values()))
+    for file in _own_files(len(sys.modules), str(getattr(latest, "__file__", ""))):
         with suppress(OSError):  # it is gone, or was none: nobody has loaded anything else
             if Path(file).stat().st_mtime > when_seconds:
                 return True

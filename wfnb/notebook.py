@@ -52,6 +52,10 @@ class CellWatch:
         self._before: dict[str, Any] = {}
         self._made: list[CellTask] = []
         self._pending: list[Started] = []
+        self._is_running = False
+        self._count = 0
+        self.cell = ""
+        """Its id, or in a shell that gives none, one that no other has."""
         self.info: Any = None
         """What IPython says of the cell that runs now."""
 
@@ -60,13 +64,17 @@ class CellWatch:
         self._made = []
         self._settle_pending()
         self._before = dict(self.names)
+        self._is_running = True
+        self._count += 1
+        self.cell = getattr(info, "cell_id", None) or f"cell {self._count}"
 
     def end(self, result: Any) -> tuple[Dropped, ...]:
         """What has left the draft, being needed by what is still there."""
         # It also ends for silent code and for messages of widgets, which are no cells.
         info = result.info
-        if info is None or info.silent or result.execution_count is None:
+        if not self._is_running or info is None or info.silent:
             return ()
+        self._is_running = False
         before, self._before = self._before, {}
         changed = {
             name: value
@@ -78,7 +86,7 @@ class CellWatch:
         self._draft.keep(name for name in self.names if name not in changed)
         bound = self._draft.bound
         users = {name: value for name, value in changed.items() if bound.get(name) is not value}
-        self._draft.ran(info.cell_id or f"In[{result.execution_count}]", users)
+        self._draft.ran(self.cell, users)
         is_known = info.cell_id and result.success
         dropped = self._draft.forget(info.cell_id, beside=self._made) if is_known else ()
         self._draft.unbind(self.names)

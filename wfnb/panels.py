@@ -6,13 +6,14 @@ A panel lives as long as its cell's output: run again, the cell gets a new one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from wfnb.answers import asked
-from wfnb.errors import GraphError
+from wfnb.building import Building
+from wfnb.errors import GraphError, WfnbError
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Plan
 from wfnb.planners import PLANNERS
@@ -21,6 +22,7 @@ from wfnb.session import Session
 from wfnb.views import graph_of, picture
 
 if TYPE_CHECKING:
+    from wfnb.widgets.builder import Builder
     from wfnb.widgets.dashboard import Dashboard
 
 LIBRARIES = ("anywidget", "ipycytoscape")
@@ -29,7 +31,8 @@ LIBRARIES = ("anywidget", "ipycytoscape")
 @cache
 def panels_of(shell: Any, session: Session) -> Panels:
     """Those of this shell, told of its cells from now on."""
-    panels = Panels(session)
+    header = getattr(shell, "parent_header", None) or {}
+    panels = Panels(session, cell=header.get("metadata", {}).get("cellId") or "")
     shell.events.register("pre_run_cell", panels.begin)
     shell.events.register("post_run_cell", panels.end)
     return panels
@@ -43,11 +46,13 @@ def is_live(shell: Any) -> bool:
 class Panels:
     """The panels of one notebook, by the cell that they were shown in."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, cell: str = "") -> None:
         self._session = session
-        self._cell = ""
-        self._of_cell: dict[str, list[Dashboard]] = {}
+        self._cell = cell
+        self._of_cell: dict[str, list[Dashboard | Builder]] = {}
         self._of_draft: list[Dashboard] = []
+        self._builders: list[Builder] = []
+        self._building: Building | None = None
 
     def begin(self, info: Any = None) -> None:
         self._cell = getattr(info, "cell_id", None) or ""
@@ -58,14 +63,36 @@ class Panels:
     def end(self, result: object = None) -> None:
         """The draft has grown, perhaps."""
         del result
+        self._builders = [builder for builder in self._builders if not builder.is_closed]
+        for builder in self._builders:
+            builder.refresh()
+        self._follow_draft()
+
+    def _follow_draft(self) -> None:
         self._of_draft = [board for board in self._of_draft if not board.is_closed]
-        if self._of_draft:
-            try:
-                graph, stale = self._session.draft.freeze(), self._session.draft.stale
-            except GraphError:
-                return  # nothing is left of it, or a part is missing: the last picture stays
-            for board in self._of_draft:
-                board.draw(graph, stale=stale)
+        if not self._of_draft and not self._builders:
+            return
+        try:
+            graph, stale = _drawn(self._session, None)
+        except GraphError:
+            return  # nothing is left of it, or a part is missing: the last picture stays
+        for builder in self._builders:
+            if not builder.above.children:
+                board = self.board()
+                builder.above.children = (board.widget,)
+        for board in self._of_draft:
+            board.draw(graph, stale=stale)
+
+    def build(self, shell: Any) -> None:
+        if self._building is None:
+            self._building = Building(shell.user_ns, self._session.draft)
+        make = import_module("wfnb.widgets.builder").Builder
+        put = partial(shell.set_next_input, replace=False)
+        builder: Builder = make(self._building, changed=self._follow_draft, put=put)
+        self._of_cell.setdefault(self._cell, []).append(builder)
+        self._builders.append(builder)
+        self._follow_draft()
+        shell.display_pub.publish(builder._repr_mimebundle_())
 
     def board(self, thing: Any = None) -> Dashboard:
         """A live panel of a run, a plan, a graph, tasks, or the draft; raises GraphError."""
@@ -106,22 +133,29 @@ class Offers:
         return self._session.start(*self._targets, planner=planner)
 
 
-def bundle_of(shell: Any, session: Session, thing: Any = None) -> dict[str, Any]:
-    """How it looks, live where a page can be; None stands for the draft. Raises GraphError.
-
-    Of a run that has not ended the picture beside the panel has no states, which would be old soon.
-    """
-    live = panels_of(shell, session).board(thing)._repr_mimebundle_() if is_live(shell) else {}
-    if isinstance(thing, Run):
-        is_going_on = live and thing.status == "running"
-        return live | picture(thing.graph.as_planned if is_going_on else thing).bundle()
-    graph, stale = _drawn(session, thing)
-    return live | picture(graph, stale).bundle()
-
-
 def show(shell: Any, session: Session, thing: Any = None) -> None:
-    """Show it in the output of the cell that runs."""
-    shell.display_pub.publish(bundle_of(shell, session, thing))
+    """Show it in the output of the cell that runs, live where a page can be; None is the draft.
+
+    Raises GraphError for what has no graph.
+    """
+    if is_live(shell):
+        panels_of(shell, session).board(thing)._ipython_display_()
+    else:
+        shell.display_pub.publish(bundle_of(session, thing))
+
+
+def bundle_of(session: Session, thing: Any = None) -> dict[str, Any]:
+    """How it looks where no panel can live."""
+    if isinstance(thing, Run):
+        return picture(thing).bundle()
+    return picture(*_drawn(session, thing)).bundle()
+
+
+def build(shell: Any, session: Session) -> None:
+    """A form that builds tasks by hand, below the draft that grows with it."""
+    if not is_live(shell):
+        raise WfnbError("building by hand needs a notebook: `pip install wfnb[notebook]`")
+    panels_of(shell, session).build(shell)
 
 
 def _drawn(session: Session, thing: Any) -> tuple[Graph, frozenset[TaskId]]:

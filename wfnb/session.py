@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from wfnb.answers import Answer, asked
 from wfnb.backend import Backend
@@ -34,9 +34,6 @@ from wfnb.signing import Signer, load_key
 from wfnb.storage import RunId, Store
 from wfnb.storage.address import parse
 from wfnb.storage.stores import connect_store
-
-if TYPE_CHECKING:
-    from wfnb.views import Picture
 
 POOL_SECONDS = 2.0
 """A pool that was started is there after so long; or else `Run.wait` looks after it."""
@@ -228,11 +225,12 @@ class Session:
         if shell is not None:
             import_module("wfnb.panels").show(shell, self, thing)
             return
-        is_draft = thing is None
-        shown: Picture = import_module("wfnb.views").picture(
-            self.draft.freeze() if is_draft else thing, self.draft.stale if is_draft else ()
-        )
-        sys.stdout.write(f"{shown.text}\n")
+        shown: dict[str, str] = import_module("wfnb.panels").bundle_of(self, thing)
+        sys.stdout.write(f"{shown['text/plain']}\n")
+
+    def build(self) -> None:
+        """A form to build tasks by hand, in a notebook."""
+        import_module("wfnb.panels").build(_shell(), self)
 
     def _planned(self, targets: tuple[Any, ...], planner: str | None) -> tuple[Plan, Answer]:
         if not targets:

@@ -93,6 +93,11 @@ def export(path: str | os.PathLike[str], *targets: Any) -> Path:
     return _session().export(path, *targets)
 
 
+def build() -> None:
+    """A form to build tasks by hand, in a notebook; it writes the cell that does the same."""
+    _session().build()
+
+
 def show(thing: Any = None) -> None:
     """Draw a task, graph, plan, run or the draft: a picture in a notebook, elsewhere text."""
     _session().show(thing)

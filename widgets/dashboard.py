@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from threading import Event
 from typing import Any, Protocol
 
 from wfnb.errors import ErrorRecord, WfnbError
@@ -82,7 +83,8 @@ class Dashboard:
         self._keepsake = Keepsake()
         self._at_end: list[Callable[[], object]] = []
         self._is_closed = False
-        self._is_shown_whole = False
+        self._is_settled = Event()
+        self._is_settled.set()
         planners = list(actions.planners) if actions else []
         planner = actions.planner if actions else ""
         facts = {"title": safe_line(title), "planners": planners, "planner": planner}
@@ -119,7 +121,7 @@ class Dashboard:
 
         Not while a run is shown that goes on: that is what people look at.
         """
-        if self._is_following:
+        if not self._is_settled.is_set():
             return
         told = self._telling.shape(graph, plan=self._plan_shown, stale=stale)
         if graph is not self._graph:
@@ -140,14 +142,21 @@ class Dashboard:
         planner = safe_line(run.plan.planner)
         self._mailbox.put({"reset": True, "r": {**about, "planner": planner, "notes": []}})
         self._mailbox.put(self._telling.shape(run.graph, plan=run.plan))
-        self._is_shown_whole = False
+        self._is_settled.clear()
         self._live = Live(run, self)
         self._live.start()
         return self
 
+    def settle(self, timeout_seconds: float = 2.0) -> bool:
+        """Wait until the end of a run is shown, so that a cell ends with its last picture."""
+        if self._live is not None:
+            self._live.hurry()
+        return self._is_settled.wait(timeout_seconds)
+
     @property
-    def _is_following(self) -> bool:
-        return self._live is not None and self._live.is_alive and not self._is_shown_whole
+    def widget(self) -> Companion:
+        """For a box that it is shown in."""
+        return self._companion
 
     @property
     def is_closed(self) -> bool:
@@ -181,9 +190,9 @@ class Dashboard:
         self._mailbox.put({"r": {"trouble": safe_text(text)}})
 
     def finish(self) -> None:
-        self._is_shown_whole = True
         self._companion.finish()
         self._keepsake.replace(*self._picture())
+        self._is_settled.set()
         for act in self._at_end:
             guarded(self, act)
 
@@ -211,6 +220,7 @@ class Dashboard:
         if self._live is not None:
             self._live.close()
             self._live = None
+        self._is_settled.set()
 
     # What the page asks of it
 
@@ -230,7 +240,8 @@ class Dashboard:
         except WfnbError as error:
             self.say(str(error))
         finally:
-            self._mailbox.put({"r": {"answered": asked.get("n", 0)}})
+            if "n" in asked:
+                self._mailbox.put({"r": {"answered": asked["n"]}})
 
     def _cancel(self, _: Message) -> None:
         if self._run is not None:

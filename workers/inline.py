@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
 
-from wfnb.errors import BackendError
+from wfnb.errors import BackendError, StoreError
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.needs import options_of
 from wfnb.plan import Plan
 from wfnb.signing import Signer
-from wfnb.storage import Lane, Request, RunId, Store
+from wfnb.storage import Identity, Joined, Lane, Request, RunId, Store
 from wfnb.workers.call import Outcome, call_inline
 from wfnb.workers.serve import Desk
 
+BEAT_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 
 
@@ -88,8 +91,33 @@ class InlineBackend:
         pass
 
     def _serve(self, request: Request) -> None:
-        try:
-            self._desk.serve(request)
-        except BaseException:
-            self._desk.give_up(request.run)
-            raise
+        with _beating(self._store, request.run) as joined:
+            try:
+                self._desk.serve(request, joined)
+            except BaseException:
+                self._desk.give_up(request.run)
+                raise
+
+
+@contextmanager
+def _beating(store: Store, run: RunId) -> Iterator[Callable[[Joined], None]]:
+    """Whoever joins is heard of, however long a task takes: a debugger may stand still in it."""
+    is_over = Event()
+
+    def beat(identity: Identity) -> None:
+        while not is_over.wait(BEAT_SECONDS):
+            with suppress(StoreError):
+                store.beat(run, identity)
+
+    threads: list[Thread] = []
+
+    def joined(about: Joined) -> None:
+        threads.append(Thread(target=beat, args=(about.identity,), name="wfnb-beat", daemon=True))
+        threads[-1].start()
+
+    try:
+        yield joined
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()

@@ -30,6 +30,7 @@ from wfnb.runner import Run
 from wfnb.session import Session
 from wfnb.storage import RunId, keys
 from wfnb.storage.outputs import shared_folder
+from wfnb.workers import inline
 
 PATIENCE_SECONDS = 60.0
 MIB = 1 << 20
@@ -570,3 +571,23 @@ def test_resources_of_a_task_do_not_change_its_result(session: Session) -> None:
         return 1
 
     assert result(session, add(big(), same(2))) == 3
+
+
+HEARD = threading.Event()
+
+
+@task
+def long_for_inline() -> bool:
+    return HEARD.wait(PATIENCE_SECONDS)
+
+
+def test_an_inline_worker_is_heard_of_while_a_task_takes_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a pool that looks after all runs gives it up, and the task is executed again."""
+    HEARD.clear()
+    monkeypatch.setattr(inline, "BEAT_SECONDS", 0.001)
+    session = Session(Choices(store="memory", backend="inline"))
+    monkeypatch.setattr(session.store, "beat", lambda run, identity: HEARD.set())
+    assert session.run(long_for_inline(), timeout=PATIENCE_SECONDS) is True
+    session.close()

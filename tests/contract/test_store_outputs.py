@@ -19,6 +19,21 @@ def test_chunks_come_back_as_they_were_put(store):
     assert store.get(RUN, "a:1", 0) == []
 
 
+def test_an_output_is_whole_when_all_its_chunks_are_there(store):
+    store.open_run(CHAIN.opening())
+    store.put(RUN, {"a:1": [b"one", b"two"], "b:1": [b"three"]})
+    assert store.whole(RUN, {"a:1": 2, "b:1": 2, "never": 1}) == {"a:1"}
+    assert store.whole(RUN, {f"a:{n}": 2 for n in range(3000)}) == {"a:1"}
+    assert store.whole(RUN, {}) == set()
+
+
+def test_an_output_that_has_expired_is_not_whole(stored):
+    stored.store.open_run(CHAIN.opening())
+    stored.store.put(RUN, {"a:1": [b"one"]})
+    stored.make_chunks_expire()
+    assert stored.store.whole(RUN, {"a:1": 1}) == set()
+
+
 def test_chunks_that_no_completion_names_expire(stored):
     store = stored.store
     store.open_run(CHAIN.opening())

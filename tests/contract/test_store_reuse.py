@@ -24,6 +24,8 @@ from wfnb.storage.reuse import (
     PINNED_SECONDS,
     Reusable,
     keep_value,
+    kept_as,
+    own_fingerprint,
     read_kept,
     reused_result,
 )
@@ -346,6 +348,31 @@ def test_altered_bytes_are_refused(shelf, value):
     shelf.tamper("a", chunk=-1)
     with pytest.raises(SignatureError, match="was moved or altered"):
         shelf.value("a")
+
+
+@pytest.mark.parametrize("value", [1, BIG], ids=["small", "array"])
+def test_an_altered_value_is_dropped_once_somebody_has_come_upon_it(shelf, value):
+    shelf.keep("a", value)
+    shelf.tamper("a", chunk=-1)
+    with pytest.raises(SignatureError):
+        shelf.value("a")
+    assert shelf.is_empty()
+    shelf.keep("a", value)
+    np.testing.assert_equal(shelf.value("a"), value)
+
+
+@pytest.mark.parametrize("value", [1, BIG], ids=["small", "array"])
+def test_what_is_found_tells_what_it_was_kept_as(shelf, value):
+    shelf.keep("a", value)
+    assert kept_as(shelf.store.find_reusables([print_of("a")])[print_of("a")]) == print_of("a")
+
+
+def test_each_key_has_fingerprints_of_its_own():
+    own = own_fingerprint(SIGNER, print_of("a"))
+    assert own == own_fingerprint(Signer(bytes(32)), print_of("a"))
+    others = {own_fingerprint(Signer(bytes(31) + b"k"), print_of("a")), print_of("a")}
+    assert own not in others
+    assert len(own) == len(print_of("a"))
 
 
 @pytest.mark.parametrize("value", [1, BIG], ids=["small", "array"])

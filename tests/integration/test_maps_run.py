@@ -12,8 +12,10 @@ import pytest
 from tests.sessions import PATIENCE_SECONDS
 from wfnb import SKIP, task
 from wfnb.choices import Choices
-from wfnb.errors import TaskError
+from wfnb.errors import BackendError, TaskError
 from wfnb.session import Session
+from wfnb.storage import keys
+from wfnb.storage.memory import MemoryStore
 from wfnb.timeline import TaskState
 
 CHOICES = {
@@ -188,6 +190,56 @@ def test_resume_runs_only_the_items_that_are_missing(session: Session, tmp_path:
     assert session.last.resume().result(PATIENCE_SECONDS) == 30
     calls = {path.name: len(path.read_text()) for path in tmp_path.iterdir()}
     assert calls == {"0": 1, "1": 1, "2": 1, "3": 2, "4": 1, "5": 1, "mended": 0}
+
+
+def test_resume_computes_again_what_is_no_longer_in_the_store(
+    session: Session, tmp_path: Path
+) -> None:
+    @task
+    def picky(values: Any, folder: str) -> Any:
+        if values[0] == 3 and not Path(folder, "mended").exists():
+            raise ValueError("not yet")
+        return values
+
+    heights = task(lambda arrays: [int(array[0]) for array in arrays])
+    arrays = task(lambda: [np.full(10_000, n) for n in range(5)])()
+    with pytest.raises(TaskError, match=r"picky-0\[3\]"):
+        run(session, heights(picky.map(arrays, folder=str(tmp_path))))
+    (tmp_path / "mended").touch()
+    lose_chunks(session)
+    assert session.last is not None
+    assert session.last.resume().result(PATIENCE_SECONDS) == [0, 1, 2, 3, 4]
+
+
+def lose_chunks(session: Session) -> None:
+    """As a server does that is short of memory."""
+    assert session.last is not None
+    store: Any = session.store
+    if isinstance(store, MemoryStore):
+        store._chunks[session.last.id].clear()
+    else:
+        store._client.delete(*store._client.keys(f"{keys.prefix(session.last.id)}out:*"))
+
+
+def test_a_map_that_could_not_be_split_counts_as_one_task(session: Session) -> None:
+    with pytest.raises(TaskError, match=r"^1 of 3 tasks failed in run [\w-]+\n"):
+        run(session, double.map(total(numbers(3))))
+    with pytest.raises(TaskError, match=r"^1 of 1 task failed in run [\w-]+\n"):
+        run(session, double.map([[1], 2], depth=2))
+
+
+def test_what_follows_a_failed_item_is_counted_without_the_lists(session: Session) -> None:
+    halved = task(lambda x: 1 // x)
+    with pytest.raises(TaskError, match=r"1 of 9 tasks failed .*; 2 more needed"):
+        run(session, total(double.map(halved.map(numbers(3)))), double(1))
+
+
+def test_inline_refuses_a_time_limit_of_a_map(session: Session) -> None:
+    if session.connection().backend.name != "inline":
+        pytest.skip("processes can be stopped")
+    slow = task(timeout=1)(lambda x: x)
+    with pytest.raises(BackendError, match="lambda-0 has a timeout"):
+        run(session, slow.map(numbers(3)))
 
 
 def test_a_run_with_maps_can_be_taken_up_by_its_id(session: Session) -> None:

@@ -12,7 +12,12 @@ from tests.sessions import PATIENCE_SECONDS
 from wfnb import SKIP, task
 from wfnb.choices import Choices
 from wfnb.errors import TaskError
+from wfnb.freezing import freeze
+from wfnb.reusing import known_values
 from wfnb.session import Session
+from wfnb.signing import Signer
+from wfnb.storage import RunId, keys
+from wfnb.storage.memory import MemoryStore
 
 CHOICES = {
     "inline on memory": Choices(store="memory", backend="inline"),
@@ -172,6 +177,53 @@ def test_what_is_kept_can_be_listed_and_cleared(session: Session, calls: str) ->
     noted(calls)
     run(session, workflow(calls))
     assert "source" in noted(calls)
+
+
+def test_resume_computes_again_what_is_no_longer_kept(session: Session, tmp_path: Path) -> None:
+    made = task(reuse=True)(lambda n: list(range(n)))
+
+    @task
+    def picky(values: list[int], folder: str) -> int:
+        return len(values) if Path(folder, "mended").exists() else 1 // 0
+
+    run(session, made(5_000))
+    with pytest.raises(TaskError):
+        run(session, picky(made(5_000), str(tmp_path)))
+    assert states(session)["lambda-0"] == "reused"
+    (tmp_path / "mended").touch()
+    session.clear_reusable()
+    assert session.last is not None
+    assert session.last.resume().result(PATIENCE_SECONDS) == 5_000
+
+
+def test_values_under_other_names_than_their_own_are_not_taken(
+    session: Session, calls: str
+) -> None:
+    """Whoever may write to the store has all of them change places."""
+    run(session, workflow(calls))
+    store: Any = session.store
+    if isinstance(store, MemoryStore):
+        founds = [kept.found for kept in store._kept.values()]
+        for kept, found in zip(store._kept.values(), founds[1:] + founds[:1], strict=True):
+            kept.found = found
+    else:
+        there = store._client.hgetall(f"{keys.REUSE}found")
+        founds = list(there.values())
+        moved = zip(there, founds[1:] + founds[:1], strict=True)
+        store._client.hset(f"{keys.REUSE}found", mapping=dict(moved))
+    noted(calls)
+    assert run(session, workflow(calls, count=4)) == 12
+    assert noted(calls) == ["scaled-0", "scaled-1", "scaled-2", "scaled-3", "source", "total"]
+
+
+def test_what_another_key_signed_is_as_if_it_were_not_there(session: Session, calls: str) -> None:
+    run(session, workflow(calls))
+    noted(calls)
+    about: Any = session.connection()
+    other = Signer(bytes(32))
+    graph = freeze([workflow(calls)])
+    assert known_values(graph, about.store, about.signer, RunId("r")).results
+    assert not known_values(graph, about.store, other, RunId("r")).results
 
 
 def test_a_reused_run_can_be_taken_up_and_resumed(session: Session, calls: str) -> None:

@@ -13,6 +13,7 @@ from wfnb.errors import ErrorRecord, StoreError
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Placement, Plan
 from wfnb.timeline import TaskState, Timeline
+from wfnb.widgets import keepsake
 from wfnb.widgets.dashboard import Dashboard
 from wfnb.widgets.placing import placed, runs
 from wfnb.widgets.telling import NUMBER, Telling, looks
@@ -241,6 +242,63 @@ def test_without_a_page_it_is_a_picture_and_text(boards: list[Dashboard]):
     assert bundle["text/plain"].startswith("graph of 5 tasks")
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert repr(board) == bundle["text/plain"]
+
+
+def test_its_picture_is_an_output_of_its_own_and_renewed_at_the_end(
+    boards: list[Dashboard], monkeypatch: pytest.MonkeyPatch
+):
+    sent: list[tuple[dict, str, bool]] = []
+    monkeypatch.setattr(
+        keepsake,
+        "_publish",
+        lambda data, display="", is_update=False: sent.append((data, display, is_update)),
+    )
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph))
+    ended: list[str] = []
+    board.on_end(lambda: ended.append(run.status))
+    board._ipython_display_()
+    board.follow(run)
+    run.timeline.correct({TaskId("load"): TaskState.DONE})
+    run.end("done")
+    wait_until(lambda: ended == ["done"])
+    (view, _, _), (first, name, _), (last, same, is_update) = sent
+    assert "application/vnd.jupyter.widget-view+json" in view
+    assert (same, is_update) == (name, True)
+    assert "1 done" not in first["text/plain"]
+    assert "load" in last["text/plain"]
+    assert last["text/html"].count("<img ") == 1
+
+
+def test_a_run_that_goes_on_is_not_drawn_over(boards: list[Dashboard]):
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph).follow(run))
+    board.draw(tree(4))
+    assert len(told(board)["g"]["ids"]) == 5
+    run.end("done")
+    assert board.settle()
+    board.draw(tree(4))
+    assert len(told(board)["g"]["ids"]) == 7
+    assert told(board)["r"]["id"] == ""
+
+
+def test_logs_of_what_has_ended_are_told_after_the_end_too(boards: list[Dashboard]):
+    graph = tree(32)
+    run = Played(graph)
+    for task in graph:
+        run.timeline._change(task, state=TaskState.DONE, attempt=1)
+    run.log = lambda task, attempt=None: "" if task == "count-3" else f"{task}\n"
+    run.end("done")
+    boards.append(board := Dashboard(graph).follow(run))
+    wait_until(lambda: len(told(board).get("l", ())) == len(graph) - 1)
+    assert told(board)["q"] == [told(board)["g"]["ids"].index("count-3")]
+
+
+def test_it_says_whether_it_is_closed():
+    board = Dashboard(five())
+    assert not board.is_closed
+    board.close()
+    assert board.is_closed
 
 
 def test_a_timeline_may_be_shown_by_hand(boards: list[Dashboard]):

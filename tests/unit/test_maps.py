@@ -147,6 +147,8 @@ def test_iterables_are_split_into_elements(
         (Gathered(2, flatten=True), [SKIP, [1]], [1]),
         (Gathered([1, 0, 2], flatten=False), [1, 2, SKIP], [[1], [], [2]]),
         (Gathered(0, flatten=True), [], []),
+        (Gathered([2, 1], flatten=True), [[1], [2, 3], [4]], [[1, 2, 3], [4]]),
+        (Gathered([[1], []], flatten=True), [[1, 2]], [[[1, 2]], []]),
     ],
 )
 def test_what_items_return_is_put_in_a_list_of_the_same_form(
@@ -184,6 +186,7 @@ def test_too_many_items_are_refused() -> None:
     ("words", "message"),
     [
         ({"depth": 0}, "depth=0: give a whole number"),
+        ({"flatten": "yes"}, "flatten='yes': choose from True, False"),
         ({"expected": -1}, "expected=-1: give a number of items"),
     ],
 )
@@ -199,6 +202,29 @@ def test_arguments_that_do_not_fit_are_refused_where_the_map_is_written() -> Non
         score.map(grid(), speed=2)
     with pytest.raises(CallError, match="score"):
         score.map(grid(), grid(), grid())
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x, flatten: x, {"flatten": True}),
+        (lambda x, flatten: x, {}),
+        (lambda x, depth=3: x, {"depth": 2}),
+        (lambda x, *, expected=0: x, {"expected": 5}),
+    ],
+)
+def test_a_word_that_map_and_the_function_both_know_is_refused(
+    function: Any, words: dict[str, Any]
+) -> None:
+    with pytest.raises(CallError, match=r"is an option of map, .*rename the parameter"):
+        task(function).map(grid(), **words)
+
+
+def test_a_parameter_named_like_an_option_may_be_left_out_or_be_what_is_mapped() -> None:
+    level = task(lambda depth=1, expected=0: depth)
+    assert level.map([[1]], depth=2).call.depth == 2
+    assert level.map(grid()).call.depth == 1
+    assert task(lambda x, *depth: x).map([[1]], depth=2).call.depth == 2
 
 
 def test_inside_a_task_a_map_is_a_plain_loop() -> None:

@@ -612,6 +612,15 @@ def test_a_package_counts_with_its_modules(own):
     assert code(cell) not in (first, None)
 
 
+def test_that_a_module_loaded_a_moment_ago_was_edited_is_seen_too(own):
+    latest = max(Path(file).stat().st_mtime for file in [__file__, *modules._own_files(0, "")])
+    assert not modules.were_edited_since(latest + 999)
+    own(own_a="K = 1")
+    exec("import own_a", {})
+    os.utime(sys.modules["own_a"].__file__, (latest + 1_000, latest + 1_000))
+    assert modules.were_edited_since(latest + 999)
+
+
 def test_a_module_that_was_edited_after_its_import_has_no_content(own):
     own(own_a="def g(): return 1")
     cell = "from own_a import g\ndef f(): return g()"

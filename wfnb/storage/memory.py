@@ -195,7 +195,7 @@ class MemoryStore(MemoryReuse):
     def pointers(self, run: RunId) -> Mapping[TaskId, bytes]:
         with self._changed:
             ledger = self._runs.get(run)
-            return ledger.values | ledger.results if ledger else {}
+            return ledger.results | ledger.values if ledger else {}
 
     def expansions(self, run: RunId) -> Mapping[TaskId, int]:
         with self._changed:

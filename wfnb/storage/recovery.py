@@ -183,7 +183,8 @@ def resume(run: Ledger, generation: int, seed: Seed) -> int:
     if run.status in ("running", "unknown") or run.generation != generation:
         return 0
     for task in seed.forget:
-        if run.state.pop(task, "") in _DONE - {"reused"}:
+        # What was reused counts as tried: made again, it may have readers that were tried before.
+        if run.state.pop(task, "") in _DONE:
             run.attempts[task] = run.attempts.get(task, 0) + 1
     run.forget_the_living()
     # What is settled is not made ready by inputs that are made again for others.

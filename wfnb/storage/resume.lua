@@ -12,7 +12,8 @@ redis.call('UNLINK', k'over', k'leases', k'seats', k'crew', k'asked', k'delayed'
 redis.call('HSET', k'meta', 'status', status, 'failed', 0, 'resumed_by', ARGV[4])
 if ARGV[2] ~= '' then redis.call('HSET', k'meta', 'tasks', ARGV[2]) end
 redis.call('HDEL', k'meta', 'ended')
-local ENDED = { done = true, held = true, expanded = true, skipped = true }  -- by an attempt
+-- By an attempt, or as if by one: who made again what tried readers read is no first attempt.
+local ENDED = { done = true, held = true, expanded = true, skipped = true, reused = true }
 local seed = cjson.decode(ARGV[3])
 local states = get_in_parts(k'state', seed.forget)
 for i, task in ipairs(seed.forget) do

@@ -165,7 +165,7 @@ class RedisRuns:
             pipe.hgetall(f"{keys.prefix(run)}values")
             pipe.hgetall(f"{keys.prefix(run)}results")
             values, results = pipe.execute()
-        return {TaskId(task.decode()): found for task, found in (values | results).items()}
+        return {TaskId(task.decode()): found for task, found in (results | values).items()}
 
     def expansions(self, run: RunId) -> Mapping[TaskId, int]:
         with translated():
