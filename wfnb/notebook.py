@@ -86,7 +86,7 @@ class CellWatch:
         self._draft.keep(name for name in self.names if name not in changed)
         bound = self._draft.bound
         users = {name: value for name, value in changed.items() if bound.get(name) is not value}
-        self._draft.ran(self.cell, users)
+        self._draft.ran(info.cell_id or self.cell, users)
         is_known = info.cell_id and result.success
         dropped = self._draft.forget(info.cell_id, beside=self._made) if is_known else ()
         self._draft.unbind(self.names)
