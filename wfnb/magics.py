@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.display_functions import DisplayHandle, display
 from IPython.core.error import UsageError
@@ -21,12 +21,15 @@ from wfnb.doctor import examine
 from wfnb.errors import RunTimeoutError, WfnbError
 from wfnb.failures import all_described
 from wfnb.notebook import CellWatch, Started
-from wfnb.panels import build, is_live
+from wfnb.panels import build, is_live, show_run
 from wfnb.plan import Plan
 from wfnb.runner import Run, WaitInterrupted
 from wfnb.session import Session
 from wfnb.terminal import Progress, Surface, Terminal, waited
 from wfnb.widgets.ansi import safe_lines
+
+if TYPE_CHECKING:
+    from wfnb.widgets.dashboard import Dashboard
 
 
 @magics_class
@@ -116,18 +119,21 @@ class WfMagics(Magics):
             tell=_say,
         )
         started = self.watch.started(run, targets, is_bound=not asked.no_bind)
-        self._show_run(run)
+        board = self._board_of(run)
         if asked.background:
             self.watch.later(started)
             _say(f"{run.id} has started: %wf attach {run.id} comes back to it")
             return
-        self._await(started, asked.timeout)
+        try:
+            self._await(started, asked.timeout)
+        finally:
+            if board is not None and run.status != "running":
+                board.settle()
         if asked.into:
             self.ipython.user_ns[asked.into] = run.result()
 
-    def _show_run(self, run: Run) -> None:
-        if is_live(self.ipython):
-            self.session.show(run)
+    def _board_of(self, run: Run) -> Dashboard | None:
+        return show_run(self.ipython, self.session, run) if is_live(self.ipython) else None
 
     def _await(self, started: Started, timeout: float | None) -> None:
         try:
@@ -163,8 +169,10 @@ class WfMagics(Magics):
 
     def _resume(self, asked: argparse.Namespace) -> None:
         run = self._named_run(asked.run).resume()
-        self._show_run(run)
+        board = self._board_of(run)
         waited(run, Progress(self._surface()))
+        if board is not None:
+            board.settle()
 
     def _drop(self, asked: argparse.Namespace) -> None:
         dropped = self.watch.drop(asked.name)

@@ -144,6 +144,13 @@ def show(shell: Any, session: Session, thing: Any = None) -> None:
         shell.display_pub.publish(bundle_of(session, thing))
 
 
+def show_run(shell: Any, session: Session, run: Run) -> Dashboard:
+    """Show it live; for who waits for its end, and then for that of its panel."""
+    board = panels_of(shell, session).board(run)
+    board._ipython_display_()
+    return board
+
+
 def bundle_of(session: Session, thing: Any = None) -> dict[str, Any]:
     """How it looks where no panel can live."""
     if isinstance(thing, Run):

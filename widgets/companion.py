@@ -14,12 +14,18 @@ from wfnb.widgets.mailbox import Mailbox, Message
 from wfnb.widgets.telling import looks
 
 STATIC = Path(__file__).parent / "static"
+PARTS = ("page", "told", "log", "graph", "inspector", "timeline", "panels", "companion")
+"""One module for a page, which has no address to import others from."""
+
+
+def module() -> str:
+    return "\n".join((STATIC / f"{part}.js").read_text() for part in PARTS)
 
 
 class Companion(anywidget.AnyWidget):
     """Holds no picture itself: whoever opens a page is sent the mailbox's."""
 
-    _esm = STATIC / "companion.js"
+    _esm = module()
     _css = STATIC / "companion.css"
     _uid = traitlets.Unicode().tag(sync=True)
     """The page's store is found by it: `initialize` and `render` get different model objects."""

@@ -25,8 +25,8 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 _FAILING = (TaskState.FAILED, TaskState.RETRYING)
 
 
-class Followed(Protocol):
-    """What the panel needs of a run."""
+class Told(Protocol):
+    """What the panel tells of a run."""
 
     id: Any
     graph: Graph
@@ -45,9 +45,17 @@ class Followed(Protocol):
 
     def log(self, task: str, attempt: int | None = None) -> str: ...
 
+
+class Followed(Told, Protocol):
+    """What the panel needs of a run."""
+
     def cancel(self) -> bool: ...
 
     def resume(self) -> Any: ...
+
+    def apart(self) -> Any:
+        """The same run with a timeline of its own, for the thread that follows it."""
+        ...
 
 
 class Actions(Protocol):
@@ -143,7 +151,7 @@ class Dashboard:
         self._mailbox.put({"reset": True, "r": {**about, "planner": planner, "notes": []}})
         self._mailbox.put(self._telling.shape(run.graph, plan=run.plan))
         self._is_settled.clear()
-        self._live = Live(run, self)
+        self._live = Live(run.apart(), self)
         self._live.start()
         return self
 

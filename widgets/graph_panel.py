@@ -15,6 +15,9 @@ import traitlets
 
 from wfnb.widgets.palette import LINE
 
+CRITICAL = "#d6249f"
+"""No state's colour; the path is thicker too, and its cards have double borders."""
+
 _STYLE: Sequence[dict[str, Any]] = (
     {
         "selector": "node",
@@ -48,7 +51,15 @@ _STYLE: Sequence[dict[str, Any]] = (
     },
     {"selector": "edge.near", "style": {"line-opacity": 1, "width": 2.2}},
     {"selector": "edge.far", "style": {"line-opacity": 0.15}},
-    {"selector": "edge.critical", "style": {"line-opacity": 1, "width": 2.6}},
+    {
+        "selector": "edge.critical",
+        "style": {
+            "line-opacity": 1,
+            "width": 3,
+            "line-color": CRITICAL,
+            "target-arrow-color": CRITICAL,
+        },
+    },
 )
 
 

@@ -13,6 +13,8 @@ from wfnb.timeline import Timeline
 MOST_OFTEN_SECONDS = 0.12
 SHARE = 0.05
 """Of a core, at most, that goes into showing."""
+SELDOM_SECONDS = 0.6
+"""However dear looking is: nobody waits longer than that for the end to be shown."""
 PATIENCE_SECONDS = 2.0
 """Between looks at a store that does not answer."""
 
@@ -25,6 +27,10 @@ class Followed(Protocol):
 
     @property
     def timeline(self) -> Timeline: ...
+
+    def tend(self) -> str:
+        """See that somebody works on it."""
+        ...
 
 
 class Panel(Protocol):
@@ -52,14 +58,20 @@ class Live:
         self._run = run
         self._panel = panel
         self._closed = Event()
-        self._in_trouble = False
+        self._woken = Event()
+        self._trouble = ""
         self._thread = Thread(target=self._follow, name="wfnb-live", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Look now, whatever that costs."""
+        self._woken.set()
+
     def close(self) -> None:
         self._closed.set()
+        self._woken.set()
 
     @property
     def is_alive(self) -> bool:
@@ -68,16 +80,21 @@ class Live:
     def _follow(self) -> None:
         if self._repeat(self._look):
             guarded(self._panel, self._panel.finish)
-            if not self._in_trouble:
+            if not self._trouble:
                 self._repeat(self._catch_up)
 
     def _repeat(self, act: Callable[[], tuple[bool, float]]) -> bool:
         """Until it says that it is over; False if the panel was closed before."""
         is_over, pause = False, 0.0
-        while not is_over and not self._closed.wait(pause):
+        while not is_over:
+            self._woken.wait(pause)
+            self._woken.clear()
+            if self._closed.is_set():
+                break
             began = time.thread_time()
             is_over, pause = act()
-            pause = max(pause, (time.thread_time() - began) / SHARE)
+            worth = (time.thread_time() - began) / SHARE
+            pause = max(pause, min(worth, SELDOM_SECONDS))
         return is_over and not self._closed.is_set()
 
     def _catch_up(self) -> tuple[bool, float]:
@@ -95,16 +112,19 @@ class Live:
             # In this order: what happened last before the end is then in the timeline.
             is_over = self._run.status != "running"
             timeline = self._run.timeline
+            if not is_over:
+                self._run.tend()
         except StoreError as error:
-            self._in_trouble = True
-            told = str(error)
-            guarded(self._panel, lambda: self._panel.say(told))
+            self._say(str(error))
             return isinstance(error, RunNotFoundError), PATIENCE_SECONDS
-        if self._in_trouble:
-            self._in_trouble = False
-            guarded(self._panel, lambda: self._panel.say(""))
+        self._say(f"no workers: {timeline.trouble}" if timeline.trouble else "")
         guarded(self._panel, lambda: self._panel.show(timeline, is_over=is_over))
         return is_over, MOST_OFTEN_SECONDS
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            guarded(self._panel, lambda: self._panel.say(trouble))
 
 
 def guarded(panel: Panel, action: Callable[[], object]) -> None:

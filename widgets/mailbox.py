@@ -36,7 +36,8 @@ class Mailbox:
         self._all: Message = {}
         self._waiting: Message = {}
         self._number = 0
-        self._sent_at = 0.0
+        # As if just sent: what is put together with a graph's first picture leaves with it.
+        self._sent_at = time.monotonic()
         self._timer: Timer | None = None
         self._is_closed = False
 

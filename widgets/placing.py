@@ -29,7 +29,7 @@ def placed(graph: Graph, position: Mapping[TaskId, int]) -> dict[str, Any]:
     for path in paths.values():
         level |= {stop: level[path[0]] + step for step, stop in enumerate(path)}
     heights = dict.fromkeys(level, PASSAGE_HEIGHT)
-    heights |= {each.id: FOLD_HEIGHT if len(each) > 1 else TASK_HEIGHT for each in folded.folds}
+    heights |= {each.id: _height(each) for each in folded.folds}
     steps = [step for path in paths.values() for step in pairwise(path)]
     places = layout(list(level), steps, level=level, heights=heights, gap=GAP)
     columns = _columns(folded, places, steps)
@@ -54,6 +54,10 @@ def placed(graph: Graph, position: Mapping[TaskId, int]) -> dict[str, Any]:
             for (start, end), path in paths.items()
         ],
     }
+
+
+def _height(shown: Fold) -> float:
+    return FOLD_HEIGHT if len(shown) > 1 or shown.map is not None else TASK_HEIGHT
 
 
 def _told(shown: Fold, position: Mapping[TaskId, int]) -> dict[str, Any]:

@@ -31,17 +31,23 @@ def shaped(
     placed_as = [placements.get(graph.ids[graph.base(row)]) for row in at]
     sizes, size = _coded([str(place.resources) if place else "" for place in placed_as])
     packages, package = _coded([place.environment if place else "" for place in placed_as])
+    items = _items(graph, number)
     told: Message = {
-        "ids": [safe_line(task) for task in number],
+        "ids": [0 if n in items else safe_line(task) for task, n in number.items()],
         "functions": [safe_line(function.name) for function in graph.functions],
         "fn": [graph.function_at[row] for row in at],
         "needs": [_needs(function) for function in graph.functions],
         "sizes": [safe_line(text) for text in sizes],
         "size": size,
-        "in": [[number[graph.ids[read]] for read in graph.inputs_at[row]] for row in at],
+        "in": [
+            0 if n in items else [number[graph.ids[read]] for read in graph.inputs_at[row]]
+            for n, row in enumerate(at)
+        ],
         "targets": [number[task] for task in graph.targets],
         "stale": [number[task] for task in stale if task in number],
-        "maps": [_map(graph, number, gather, call) for gather, call in _maps(graph).items()],
+        "maps": [
+            _map(graph, number, gather, call) for gather, call in graph.as_planned.maps.items()
+        ],
         "view": placed(graph, number),
     }
     if packages != [""]:
@@ -77,10 +83,6 @@ def _needs(function: Function) -> list[list[str]]:
     return [[name, safe_line(text)] for name, text in facts.items() if text]
 
 
-def _maps(graph: Graph) -> Mapping[int, MapCall]:
-    return graph.as_planned.maps
-
-
 def _map(graph: Graph, number: Numbers, gather: int, call: MapCall) -> Message:
     """A map by the numbers of its list, of what splits and of its items; -1 for none."""
     ids, items = graph.ids, items_of(graph, gather)
@@ -92,6 +94,12 @@ def _map(graph: Graph, number: Numbers, gather: int, call: MapCall) -> Message:
         "items": None if items is None else runs(number[item] for item in items),
         "expected": call.expected,
     }
+
+
+def _items(graph: Graph, number: Numbers) -> set[int]:
+    """A page knows by itself what they are called and wait for, and they may be 100,000."""
+    found = [items_of(graph, gather) or () for gather in graph.as_planned.maps]
+    return {number[item] for items in found for item in items}
 
 
 def _coded(values: Sequence[_Told]) -> tuple[list[_Told], list[int]]:

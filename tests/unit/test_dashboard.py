@@ -34,6 +34,12 @@ class Played:
     def plan(self) -> Plan:
         return planned(self.graph)
 
+    def apart(self) -> Played:
+        return self
+
+    def tend(self) -> str:
+        return ""
+
     def end(self, status: str) -> None:
         self.timeline.status = self.status = status
 

@@ -27,6 +27,9 @@ class Acted:
             raise answer
         return answer
 
+    def tend(self) -> str:
+        return ""
+
 
 class Watched:
     def __init__(self, fault: Exception | None = None) -> None:

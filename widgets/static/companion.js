@@ -26,7 +26,7 @@ class Bar {
   // Answered by the kernel, once it listens: while a cell runs it may not.
   ask(act) {
     this.asked = Math.max(this.asked, this.of.r.answered || 0) + 1;
-    this.model.send({ t: act, n: this.asked, planner: this.planner.value });
+    tell(this.model, { t: act, n: this.asked, planner: this.planner.value });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.update(), 800);
     this.since = performance.now();
@@ -57,8 +57,18 @@ class Bar {
     this.say.classList.toggle("is-loud", Boolean(r.trouble));
   }
 
+  // As sizes.sized says it: 3 tasks + map.
+  size() {
+    const { g } = this.of, items = g.maps.reduce((sum, map) => sum + sizeOf(map.items || []), 0);
+    const maps = g.maps.filter((map) => !map.items).length;
+    const tasks = items + g.ids.reduce((sum, _, task) => sum + (this.of.mapOf(task) < 0), 0);
+    if (!maps) return count(tasks, "task");
+    return tasks ? `${count(tasks, "task")} + ${maps === 1 ? "map" : count(maps, "map")}` : count(maps, "map");
+  }
+
   words(isRun, r) {
-    const parts = [isRun ? r.status : this.of.g && count(this.of.g.ids.length, "task")];
+    const parts = [isRun ? r.status : this.of.g && this.size()];
+    if (!isRun && this.of.g && this.of.g.planned) parts.push(`predicted ${duration(this.of.g.planned.end)}`);
     if (isRun && r.planner && !(r.planners || []).length) parts.push(`planned by ${r.planner}`);
     return parts.filter(Boolean).join(" · ");
   }
@@ -73,16 +83,24 @@ function dashboard(model, el) {
   root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", "workflow dashboard");
-  const bar = new Bar(model, of), progress = new Progress(of), main = make("div", "wfnb-main");
+  const bar = new Bar(model, of), main = make("div", "wfnb-main");
+  const progress = new Progress(of, { marked: (isMarked) => { graph.mark(isMarked); tabs.time.mark(isMarked); } });
   let graph = null;
   const shut = () => { inspector.show(null); root.classList.remove("has-inspector"); if (graph) graph.select(null); };
-  const inspect = (node) => { inspector.show(node); root.classList.add("has-inspector"); };
+  const inspect = (node) => {
+    if (inspector.node !== node) inspector.show(node);
+    root.classList.add("has-inspector");
+    if (tabs) tabs.time.select(node.isFold ? -1 : node.members[0][0]);
+  };
   const goTo = (task) => {
-    graph.reveal(task);
-    inspect({ id: of.g.ids[task], name: of.g.ids[task], members: [[task, task]], tasks: 1 });
+    inspect(graph.reveal(task) || Object.assign(taskNode(of, task), { tasks: 1 }));
+    tabs.time.select(task);
     inspector.el.scrollIntoView({ block: "nearest" });
   };
-  const inspector = new Inspector(model, of, { goTo, unfold: (id) => graph.toggle(id), closed: () => { shut(); graph.focus(graph.nodeOf.get(graph.current)); } });
+  const inspector = new Inspector(model, of, {
+    goTo, unfold: (id) => graph.toggle(id), stateOf: (node, counts) => graph.stateOf(node, counts),
+    closed: () => { shut(); graph.focus(graph.nodeOf.get(graph.current)); },
+  });
   graph = new GraphPane(model, of, { picked: inspect, closed: shut });
   const tabs = new Tabs(of, { goTo, resume: () => bar.ask("resume") });
   main.append(graph.el, inspector.el);
@@ -92,20 +110,30 @@ function dashboard(model, el) {
     if (event.key === "Escape" && !inspector.el.hidden) { const at = graph.current; shut(); graph.focus(graph.nodeOf.get(at)); }
     event.stopPropagation();
   });
+  // After another graph was told: the same node, wherever its tasks are now.
+  const stay = () => {
+    const { node } = inspector, now = graph.nodeOf && graph.nodeOf.get(node.id), task = of.at.get(node.id);
+    if (now) inspect(now);
+    else if (task === undefined || node.isFold) shut();
+    else inspect(Object.assign(taskNode(of, task), { tasks: 1 }));
+  };
   let frame = 0, tasks = new Set(), withErrors = true;
   const draw = () => {
     frame = 0;
-    bar.update(); progress.update(); graph.update(tasks); tabs.update(withErrors); inspector.update();
+    bar.update(); progress.update(); graph.update(tasks); tabs.update(withErrors);
+    if (tasks === null && inspector.node) stay(); else inspector.update();
     tasks = new Set(); withErrors = false;
   };
   const watch = (change) => {
+    // Logs of other tasks come all the time.
+    if (change.isQuiet && !(inspector.node && change.logs.has(inspector.watched))) return;
     if (!change.tasks || change.shape) tasks = null;
     else if (tasks) change.tasks.forEach((task) => tasks.add(task));
     withErrors = withErrors || change.errors;
     if (!frame) frame = requestAnimationFrame(draw);
   };
   of.watchers.add(watch);
-  const ticks = setInterval(() => { if (of.r.status === "running" && of.g) progress.tick(); }, 500);
+  const ticks = setInterval(() => { if (of.r.status === "running" && of.g) { progress.tick(); tabs.tick(); } }, 500);
   tasks = null;
   draw();
   return () => {
@@ -115,6 +143,7 @@ function dashboard(model, el) {
     clearTimeout(bar.timer);
     graph.close();
     inspector.close();
+    tabs.close();
     root.remove();
   };
 }

@@ -1,76 +1,126 @@
 // -- The graph: nodes and edges in a cytoscape core, cards above it --------------------------------
 
 const TASK_HIGH = 42, FOLD_HIGH = 58, GAP = 14, AT_ONCE = 16, PARTS = 8, ELEMENTS = 150, CARD_EDGE = 12, TWICE = 400;
+const HEAD = 30, FOOT = 9, INSET = 8;
 const sizeOf = (members) => members.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-const high = (node) => (sizeOf(node.members) > 1 ? FOLD_HIGH : TASK_HIGH);
+const isFold = (node) => node.map !== undefined || sizeOf(node.members) > 1;
+const high = (node) => (isFold(node) ? FOLD_HIGH : TASK_HIGH);
 
-function split(node, ids) {
-  const tasks = node.members.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, at) => first + at));
-  if (tasks.length <= AT_ONCE) {
-    return tasks.map((task) => ({ id: ids[task], name: ids[task], members: [[task, task]] }));
+function stretches(tasks) {
+  const found = [];
+  for (const task of tasks) {
+    const last = found[found.length - 1];
+    if (last && last[1] === task - 1) last[1] = task; else found.push([task, task]);
   }
-  const each = Math.ceil(tasks.length / Math.min(PARTS, Math.ceil(tasks.length / AT_ONCE)));
-  const parts = [];
-  for (let from = 0; from < tasks.length; from += each) {
-    const part = tasks.slice(from, from + each), members = [];
-    for (const task of part) {
-      const last = members[members.length - 1];
-      if (last && last[1] === task - 1) last[1] = task; else members.push([task, task]);
-    }
-    const name = stretch(ids[part[0]], ids[part[part.length - 1]]);
-    parts.push(part.length > 1 ? { id: `${node.id}/${from}`, name, members }
-      : { id: ids[part[0]], name: ids[part[0]], members });
+  return found;
+}
+
+const taskNode = (of, task) => ({ id: of.g.ids[task], name: of.g.ids[task], members: [[task, task]], counted: [[task, task]] });
+
+function mapNode(of, at) {
+  const map = of.g.maps[at], items = map.items || [], own = map.over < 0 ? [[map.at, map.at], [map.splitter, map.splitter]] : [[map.at, map.at]];
+  const id = of.g.ids[map.at], known = map.items ? sizeOf(items).toLocaleString("en") : map.expected ? `~${map.expected}` : "?";
+  return { id, name: `${id} ×${known}`, members: [...items, ...own], counted: items, map: map.at };
+}
+
+// The nodes that show a task, or a map if it is part of one.
+function unitsOf(of, node) {
+  if (node.map !== undefined || node.isItems) return numbers(node.counted).map((task) => () => taskNode(of, task));
+  const seen = new Set(), units = [];
+  each(node.members, (task) => {
+    const at = of.mapOf(task);
+    if (at < 0) units.push(() => taskNode(of, task));
+    else if (!seen.has(at)) { seen.add(at); units.push(() => mapNode(of, at)); }
+  });
+  return units;
+}
+
+function split(of, node) {
+  const units = unitsOf(of, node);
+  if (units.length <= AT_ONCE) return units.map((unit) => unit());
+  const size = Math.ceil(units.length / Math.min(PARTS, Math.ceil(units.length / AT_ONCE))), parts = [];
+  for (let from = 0; from < units.length; from += size) {
+    const some = units.slice(from, from + size).map((unit) => unit());
+    const name = stretch(some[0].id, some[some.length - 1].id);
+    parts.push(some.length === 1 ? some[0] : {
+      id: `${node.id}/${from}`, name, members: stretches(some.flatMap((unit) => numbers(unit.members))),
+      counted: stretches(some.flatMap((unit) => numbers(unit.counted))), isItems: node.map !== undefined || node.isItems,
+    });
   }
   return parts;
 }
 
-// score-0 and score-9 are score-0…9.
+// score-0 to score-9 are 0…9, and items of a map [0…9]: the frame around them says of what.
 function stretch(first, last) {
   const [, begin, number] = /^(.*?)(\d+)\D*$/.exec(first) || [], end = /(\d+\D*)$/.exec(last);
-  return number && end && last.startsWith(begin) ? `${begin}${number}…${end[1]}` : `${first} … ${last}`;
+  return number && end && last.startsWith(begin) ? `${begin.endsWith("[") ? "[" : ""}${number}…${end[1]}` : `${first} … ${last}`;
+}
+
+// A node, or a frame of the nodes that it was unfolded into, and how high that is.
+function boxed(of, node, unfolded, room) {
+  const parts = unfolded.has(node.id) && isFold(node) ? split(of, node) : [];
+  if (!parts.length || parts.length > room.left + 1) return { node, high: high(node), nested: 0 };
+  room.left -= parts.length - 1;
+  const boxes = parts.map((part) => boxed(of, { ...part, root: node.root, column: node.column, parent: node.id }, unfolded, room));
+  return { node, boxes, high: boxes.reduce((sum, box) => sum + box.high + GAP, HEAD + FOOT - GAP),
+    nested: 1 + Math.max(...boxes.map((box) => box.nested)) };
 }
 
 // The kernel's layout, with the unfolded nodes opened in their places: all else only makes room.
-function arrange(g, unfolded) {
-  const view = g.view;
-  let nodes = view.nodes.map((node, at) => ({ ...node, root: at }));
+function arrange(of, unfolded) {
+  const { g } = of, view = g.view, room = { left: ELEMENTS - view.nodes.length };
+  const roots = view.nodes.map((node, at) => ({ counted: node.members, ...node, root: at }));
   const paths = new Map(view.edges.map(([a, b, , stops]) => [
     `${a} ${b}`, stops.map((y, step) => ({ column: view.nodes[a].column + 1 + step, y })),
   ]));
-  const stops = [...paths.values()].flat();
-  for (const id of unfolded) {
-    const node = nodes.find((each) => each.id === id);
-    if (!node || sizeOf(node.members) < 2) continue;
-    const parts = split(node, g.ids);
-    if (nodes.length + parts.length - 1 > ELEMENTS) continue;
-    const tall = parts.reduce((sum, part) => sum + high(part) + GAP, -GAP), more = (tall - high(node)) / 2;
-    for (const other of [...nodes, ...stops]) {
+  const stops = [...paths.values()].flat(), nodes = [], frames = [];
+  const boxes = roots.map((node) => boxed(of, node, unfolded, room));
+  for (const { node, high: tall } of boxes) {
+    const more = (tall - high(node)) / 2;
+    if (more) for (const other of [...roots, ...stops]) {
       if (other.column === node.column && other !== node) other.y += other.y < node.y ? -more : more;
     }
-    let y = node.y - tall / 2;
-    for (const part of parts) {
-      Object.assign(part, { column: node.column, root: node.root, parent: id, y: y + high(part) / 2 });
-      y += high(part) + GAP;
-    }
-    nodes = nodes.flatMap((each) => (each === node ? parts : [each]));
   }
-  for (const node of nodes) {
+  const place = (box, top) => {
+    const { node } = box;
     [node.x, node.w] = view.columns[node.column];
-    node.h = high(node);
-    node.tasks = sizeOf(node.members);
-  }
-  return { nodes, edges: edgesOf(g, nodes, paths), columns: view.columns };
+    Object.assign(node, { y: top + box.high / 2, h: box.high, tasks: sizeOf(node.counted), isFold: isFold(node) });
+    if (!box.boxes) { nodes.push(node); return; }
+    const inset = INSET * box.nested;
+    frames.push(Object.assign(node, { x: node.x - inset, w: node.w + 2 * inset, isFrame: true }));
+    let y = top + HEAD;
+    for (const inner of box.boxes) { place(inner, y); y += inner.high + GAP; }
+  };
+  for (const box of boxes) place(box, box.node.y - box.high / 2);
+  return { nodes, frames, edges: edgesOf(of, nodes, paths), columns: view.columns };
 }
 
-function edgesOf(g, nodes, paths) {
-  const at = new Int32Array(g.ids.length);
+function edgesOf(of, nodes, paths) {
+  const { g } = of, at = new Int32Array(g.ids.length).fill(-1), weights = new Map();
   nodes.forEach((node, number) => node.members.forEach(([first, last]) => at.fill(number, first, last + 1)));
-  const weights = new Map();
-  g.in.forEach((reads, task) => reads.forEach((read) => {
-    if (at[read] === at[task]) return;
-    const key = at[read] * nodes.length + at[task];
-    weights.set(key, (weights.get(key) || 0) + 1);
-  }));
+  const join = (from, to, weight) => {
+    if (from < 0 || to < 0 || from === to) return;
+    const key = from * nodes.length + to;
+    weights.set(key, (weights.get(key) || 0) + weight);
+  };
+  // The list of an unfolded map is no node: who reads it reads its items.
+  const parts = new Map();
+  const itemsAt = (map) => {
+    if (!parts.has(map)) {
+      const found = new Map();
+      each(g.maps[map].items || [], (item) => found.set(at[item], (found.get(at[item]) || 0) + 1));
+      parts.set(map, [...found]);
+    }
+    return parts.get(map);
+  };
+  for (let task = 0; task < g.ids.length; task += 1) {
+    const node = at[task], item = of.itemOf[task], list = of.listOf[task];
+    if (node < 0 || of.splits[task] >= 0 || (item >= 0 && at[g.maps[item].at] === node)) continue;
+    for (const read of item >= 0 || list >= 0 ? of.reads(task) : g.in[task]) {
+      if (at[read] < 0 && of.listOf[read] >= 0) for (const [from, weight] of itemsAt(of.listOf[read])) join(from, node, weight);
+      else join(at[read], node, list >= 0 && of.listOf[read] >= 0 ? Math.max(1, sizeOf(g.maps[list].items || [])) : 1);
+    }
+  }
   return [...weights].map(([key, weight]) => {
     const source = nodes[Math.floor(key / nodes.length)], target = nodes[key % nodes.length];
     return { source, target, weight, stops: paths.get(`${source.root} ${target.root}`) || [] };
@@ -103,7 +153,7 @@ class GraphPane {
     this.box = this.el.appendChild(make("div", "wfnb-canvas"));
     this.layer = make("div", "wfnb-layer");
     this.layer.setAttribute("role", "group");
-    this.layer.setAttribute("aria-label", "task graph: arrow keys walk, Enter shows a task, Space unfolds");
+    this.layer.setAttribute("aria-label", "task graph: arrow keys walk, Enter shows a task, Space unfolds, Backspace folds");
     this.tools = make("div", "wfnb-tools");
     this.tools.append(
       button("wfnb-tool", "+", () => this.zoom(1.25), "zoom in"),
@@ -117,7 +167,7 @@ class GraphPane {
     this.tip.hidden = true;
     this.unfolded = new Set();
     this.cards = new Map();
-    this.nodes = []; this.isTouched = false; this.selected = null;
+    this.nodes = []; this.frames = []; this.isTouched = false; this.selected = null;
     this.layer.addEventListener("keydown", (event) => this.key(event));
     this.layer.addEventListener("focusin", (event) => this.focused(event));
     this.observer = new ResizeObserver(() => this.sized());
@@ -190,11 +240,14 @@ class GraphPane {
 
   build() {
     if (!this.cy || !this.of.g) return;
-    const { nodes, edges, columns } = arrange(this.of.g, this.unfolded);
-    this.nodes = nodes;
-    this.edges = edges;
-    this.foldAll.hidden = !this.unfolded.size;
-    this.nodeOf = new Map(nodes.map((node) => [node.id, node]));
+    const { nodes, frames, edges, columns } = arrange(this.of, this.unfolded);
+    Object.assign(this, { nodes, frames, edges });
+    this.foldAll.hidden = !frames.length;
+    this.nodeOf = new Map([...frames, ...nodes].map((node) => [node.id, node]));
+    for (const node of this.nodeOf.values()) {
+      node.isTarget = node.members.some(([a, b]) => this.of.isTarget.subarray(a, b + 1).includes(1));
+      node.isStale = node.members.some(([a, b]) => this.of.isStale.subarray(a, b + 1).includes(1));
+    }
     this.cy.batch(() => {
       this.cy.elements().remove();
       this.cy.add([
@@ -206,21 +259,25 @@ class GraphPane {
     });
     this.drawCards();
     this.taskAt = null;
+    this.marked = null;
     this.shape = this.of.shape;
     this.fit();
     this.select(this.selected);
+    this.mark();
   }
 
   drawCards() {
     const old = this.cards;
     this.cards = new Map();
-    for (const node of this.nodes) {
-      const card = old.get(node.id) || this.card(node);
-      old.delete(node.id);
+    for (const node of [...this.frames, ...this.nodes]) {
+      const key = node.isFrame ? `frame ${node.id}` : node.id;
+      const card = old.get(key) || this.card(node);
+      old.delete(key);
       Object.assign(card.el.style, { left: `${node.x}px`, top: `${node.y - node.h / 2}px`, width: `${node.w}px`, height: `${node.h}px` });
-      card.el.classList.toggle("is-fold", node.tasks > 1);
+      card.el.classList.toggle("is-fold", node.isFold && !node.isFrame);
       card.node = node;
-      this.cards.set(node.id, card);
+      card.name.textContent = node.name;
+      this.cards.set(key, card);
       this.layer.append(card.el);  // in reading order, for those who go by Tab
       this.paint(card);
     }
@@ -229,39 +286,58 @@ class GraphPane {
   }
 
   card(node) {
-    const el = make("div", "wfnb-card");
-    el.setAttribute("role", "button");
-    el.tabIndex = -1;
-    el.dataset.node = node.id;
-    const card = { el, node, badge: badge(null), name: make("div", "wfnb-name", node.name), note: make("div", "wfnb-note"),
-      bar: make("div", "wfnb-bar") };
-    const words = make("div", "wfnb-words");
-    words.append(card.name, card.note);
-    const target = make("span", "wfnb-bullseye", "◎");
-    target.setAttribute("aria-hidden", "true");
-    el.append(card.badge, words, target, card.bar);
+    const el = make("div", node.isFrame ? "wfnb-frame" : "wfnb-card");
+    const card = { el, badge: badge(null), name: make("div", "wfnb-name"), note: make("div", "wfnb-note"), bar: make("div", "wfnb-bar") };
     card.segments = this.of.looks.map((look) => {
       const part = card.bar.appendChild(make("i"));
       part.style.background = look.colour;
       return part;
     });
+    if (node.isFrame) { this.head(card, node); return card; }
+    el.setAttribute("role", "button");
+    el.tabIndex = -1;
+    el.dataset.node = node.id;
+    const words = make("div", "wfnb-words");
+    words.append(card.name, card.note);
+    const target = make("span", "wfnb-bullseye", "◎");
+    target.setAttribute("aria-hidden", "true");
+    el.append(card.badge, words, target, card.bar);
     return card;
   }
 
+  // What is left of a card that was unfolded: a line above its parts.
+  head(card, node) {
+    const head = card.el.appendChild(make("div", "wfnb-framehead")), { id } = node;
+    const title = head.appendChild(button("wfnb-frametitle", "", () => this.tap(id)));
+    title.append(card.badge, card.name, card.note);
+    title.addEventListener("dblclick", () => this.fold(id));
+    head.append(button("wfnb-fold", "−", () => this.fold(id), `fold ${node.name}`));
+    head.dataset.frame = id;
+    card.el.append(card.bar);
+  }
+
   paint(card) {
-    const of = this.of, node = card.node, isFold = node.tasks > 1;
-    const counts = of.counts(node.members), state = of.overall(counts), look = of.looks[state];
-    const g = of.g, isTarget = g.targets.some((task) => node.members.some(([a, b]) => task >= a && task <= b));
-    const isStale = g.stale.some((task) => node.members.some(([a, b]) => task >= a && task <= b));
+    const of = this.of, node = card.node, counts = of.counts(node.counted), state = this.stateOf(node, counts), look = of.looks[state];
     rebadge(card.badge, look);
     card.el.dataset.state = look ? look.state : "none";
     card.el.style.setProperty("--state", look ? look.colour : "var(--wfnb-line)");
     card.el.classList.toggle("is-bare", !look);
-    card.el.classList.toggle("is-target", isTarget);
-    card.el.classList.toggle("is-stale", isStale);
-    if (isFold) this.paintFold(card, counts, look); else this.paintTask(card, node.members[0][0], look);
-    const marks = `${isStale ? ", stale" : ""}${isTarget ? ", target" : ""}`;
+    card.el.classList.toggle("is-target", node.isTarget);
+    card.el.classList.toggle("is-stale", node.isStale);
+    if (node.isFold) this.paintFold(card, counts, look, state); else this.paintTask(card, node.members[0][0], look);
+    const marks = `${node.isStale ? ", stale" : ""}${node.isTarget ? ", target" : ""}`;
     card.el.setAttribute("aria-label", `${node.name}, ${card.note.textContent || "not run"}${marks}`);
+  }
+
+  // As cards.card chooses it: a map's items and its list; before it has items, what splits.
+  stateOf(node, counts) {
+    const of = this.of;
+    if (!of.isRun) return -1;
+    if (node.map === undefined) return of.overall(node.tasks ? counts : of.counts(node.members));
+    if (!node.tasks) return of.mapState(of.g.maps[of.listOf[node.map]]);
+    const all = [...counts];
+    all[of.state(node.map)] += 1;
+    return of.overall(all);
   }
 
   paintTask(card, task, look) {
@@ -269,28 +345,55 @@ class GraphPane {
     let note = look ? look.word : this.of.g.functions[this.of.g.fn[task]];
     if (look && row && look.state === "running" && worker) note = `running · ${worker[0]}`;
     if (look && row && row[CALL] != null) note = `${look.word} · ${duration(this.of.took(task))}`;
-    if (this.of.g.stale.includes(task)) note = "stale";
+    if (this.of.isStale[task]) note = "stale";
     card.note.textContent = note;
     card.el.style.setProperty("--worker", worker ? hue(row[WORKER]) : "transparent");
   }
 
-  paintFold(card, counts, look) {
-    const total = card.node.tasks, failed = counts[this.of.number.failed];
+  paintFold(card, counts, look, state) {
+    const { node } = card, total = node.tasks, failed = counts[this.of.number.failed];
     const done = `${this.of.succeeded(counts).toLocaleString("en")} / ${total.toLocaleString("en")}`;
-    if (!look) card.note.textContent = count(total, "task");
+    if (node.map !== undefined && !total) card.note.textContent = this.unknown(node, state);
+    else if (!look) card.note.textContent = total ? count(total, "task") : "maps";
     else card.note.textContent = failed ? `${done} · ${failed.toLocaleString("en")} failed` : `${done} done`;
     card.segments.forEach((part, at) => { part.style.flexGrow = counts[at]; part.hidden = !counts[at]; });
-    card.bar.hidden = !look;
+    card.bar.hidden = !look || !total;
+  }
+
+  unknown(node, state) {
+    const of = this.of, map = of.g.maps[of.listOf[node.map]], look = of.looks[state];
+    if (map.items) return "no items";
+    if (of.isEnded(state)) return look.state === "failed" ? "failed to split" : look.word;
+    return look && look.state === "running" ? "splitting" : "items not known yet";
   }
 
   // Repaint the cards of these tasks; null repaints all.
   update(tasks) {
     if (!this.cy) return;
     if (this.shape !== this.of.shape) { this.build(); return; }
-    if (!tasks) { for (const card of this.cards.values()) this.paint(card); return; }
+    if (!tasks) { for (const card of this.cards.values()) this.paint(card); this.mark(); return; }
     const nodes = new Set();
     for (const task of tasks) nodes.add(this.nodeWith(task));
     for (const node of nodes) if (node && this.cards.has(node.id)) this.paint(this.cards.get(node.id));
+    if (tasks.size) for (const node of this.frames) this.paint(this.cards.get(`frame ${node.id}`));
+    if (tasks.size) this.mark();
+  }
+
+  // Show which cards and edges the critical path goes through; nothing when it is not wanted.
+  mark(isWanted = this.isMarked) {
+    this.isMarked = isWanted;
+    if (!this.cy || !this.nodes.length) return;
+    const path = isWanted && this.of.isRun ? this.of.critical() : [];
+    const steps = path.map((task) => this.nodeWith(task)).filter(Boolean);
+    const through = new Set(steps.map((node) => node.id)), pairs = new Set();
+    steps.forEach((node, at) => { if (at && steps[at - 1] !== node) pairs.add(`${steps[at - 1].id}\u0000${node.id}`); });
+    const wanted = [...through, "", ...pairs].join("\u0001");
+    if (wanted === this.marked) return;
+    this.marked = wanted;
+    for (const [id, card] of this.cards) card.el.classList.toggle("is-critical", through.has(id));
+    this.cy.batch(() => this.cy.edges().forEach((edge) => {
+      edge.toggleClass("critical", pairs.has(`${edge.data("source")}\u0000${edge.data("target")}`));
+    }));
   }
 
   nodeWith(task) {
@@ -314,30 +417,44 @@ class GraphPane {
 
   toggle(id) {
     const node = this.nodeOf.get(id);
-    if (!node || node.tasks < 2) return;
+    if (!node || !node.isFold) return;
+    if (node.isFrame) { this.fold(id); return; }
     this.closed();
     this.unfolded.add(id);
     this.build();
-    this.focus(this.nodes.find((each) => each.parent === id));
+    this.focus(this.nodes.find((each) => each.parent === id) || node);
   }
 
-  refold() { this.unfolded.clear(); this.closed(); this.build(); this.isTouched = false; this.fit(); }
+  fold(id) {
+    if (!this.unfolded.delete(id)) return;
+    this.closed();
+    this.build();
+    this.focus(this.nodeOf.get(id));
+  }
 
-  // Unfold whatever hides a task, as far as it can be; select what shows it.
+  refold() { this.unfolded.clear(); this.closed(); this.isTouched = false; this.build(); }
+
+  // Unfold whatever hides a task, as far as it can be; select what shows it, and return that.
   reveal(task) {
+    const map = this.of.g.maps[Math.max(this.of.listOf[task], this.of.splits[task])];
+    if (map) {
+      const node = this.nodeOf.get(this.of.g.ids[map.at]);
+      if (node) { this.select(node.id); this.into(node); return node; }
+    }
     for (let depth = 0; depth < 6; depth += 1) {
       const node = this.nodeWith(task);
-      if (!node || node.tasks < 2 || this.unfolded.has(node.id)) break;
+      if (!node || !node.isFold || (map && node.map === map.at) || this.unfolded.has(node.id)) break;
       this.unfolded.add(node.id);
       this.build();
     }
     const node = this.nodeWith(task);
     if (node) { this.select(node.id); this.into(node); }
+    return map ? node : null;
   }
 
   select(id) {
     this.selected = this.nodeOf && this.nodeOf.has(id) ? id : null;
-    for (const [name, card] of this.cards) card.el.classList.toggle("is-picked", name === this.selected);
+    for (const card of this.cards.values()) card.el.classList.toggle("is-picked", card.node.id === this.selected);
     if (this.selected) this.rove(this.selected);
     this.light(this.selected);
   }
@@ -347,10 +464,18 @@ class GraphPane {
     this.cy.batch(() => {
       this.cy.edges().removeClass("near far");
       if (!id) return;
-      const near = this.cy.getElementById(id).connectedEdges();
+      const near = this.within(id).connectedEdges();
       near.addClass("near");
       this.cy.edges().difference(near).addClass("far");
     });
+  }
+
+  // The core's node, or those of a frame.
+  within(id) {
+    const node = this.nodeOf.get(id);
+    if (!node || !node.isFrame) return this.cy.getElementById(id);
+    const inside = new Set(this.nodes.filter((each) => node.members.some(([a, b]) => each.members[0][0] >= a && each.members[0][0] <= b)).map((each) => each.id));
+    return this.cy.nodes().filter((each) => inside.has(each.id()));
   }
 
   hover(id) {
@@ -370,10 +495,11 @@ class GraphPane {
 
   hint(node) {
     const of = this.of, lines = [make("b", "", node.name)];
-    if (node.tasks > 1) {
-      const counts = of.counts(node.members);
+    if (node.isFold) {
+      const counts = of.counts(node.counted);
       of.looks.forEach((look, at) => { if (counts[at]) lines.push(make("div", "", `${counts[at].toLocaleString("en")} ${look.word}`)); });
-      lines.push(make("div", "wfnb-muted", `${count(node.tasks, "task")} · double-click unfolds`));
+      const what = node.map === undefined ? "task" : "item";
+      lines.push(make("div", "wfnb-muted", node.tasks ? `${count(node.tasks, what)} · double-click unfolds` : this.unknown(node, this.stateOf(node, counts))));
       return lines;
     }
     const task = node.members[0][0], look = of.looks[of.state(task)], row = of.rows[task];
@@ -387,10 +513,10 @@ class GraphPane {
   rove(id) {
     const first = this.nodes[0] && this.nodes[0].id;
     this.current = this.cards.has(id) ? id : this.cards.has(this.current) ? this.current : first;
-    for (const [name, card] of this.cards) card.el.tabIndex = name === this.current ? 0 : -1;
+    for (const [name, card] of this.cards) if (!card.node.isFrame) card.el.tabIndex = name === this.current ? 0 : -1;
   }
 
-  focus(node) { if (node) { this.rove(node.id); this.cards.get(node.id).el.focus({ preventScroll: true }); } }
+  focus(node) { if (node && this.cards.has(node.id)) { this.rove(node.id); this.cards.get(node.id).el.focus({ preventScroll: true }); } }
 
   focused(event) {
     const id = event.target.dataset && event.target.dataset.node;
@@ -418,6 +544,7 @@ class GraphPane {
     else if (event.key === "End") this.focus(this.nodes[this.nodes.length - 1]);
     else if (event.key === "Enter") this.tap(node.id);
     else if (event.key === " ") this.toggle(node.id);
+    else if (event.key === "Backspace" && node.parent) this.fold(node.parent);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -448,8 +575,9 @@ class GraphPane {
   fit() {
     if (!this.cy || !this.nodes.length) return;
     this.width = this.box.clientWidth;
-    const left = Math.min(...this.nodes.map((n) => n.x)), right = Math.max(...this.nodes.map((n) => n.x + n.w));
-    const top = Math.min(...this.nodes.map((n) => n.y - n.h / 2)), bottom = Math.max(...this.nodes.map((n) => n.y + n.h / 2));
+    const all = [...this.nodes, ...this.frames];
+    const left = Math.min(...all.map((n) => n.x)), right = Math.max(...all.map((n) => n.x + n.w));
+    const top = Math.min(...all.map((n) => n.y - n.h / 2)), bottom = Math.max(...all.map((n) => n.y + n.h / 2));
     const across = right - left + 2 * CARD_EDGE + 6, down = bottom - top + 2 * CARD_EDGE + 6;
     const legible = Math.max(0.5, Math.min(1, this.width / across));
     this.el.style.setProperty("--graph-height", `${Math.round(Math.max(92, Math.min(520, down * legible)))}px`);

@@ -1,8 +1,8 @@
 // -- The inspector of one task, or of a fold -------------------------------------------------------
 
 class Inspector {
-  constructor(model, of, { goTo, unfold, closed }) {
-    this.model = model; this.of = of; this.goTo = goTo; this.unfold = unfold;
+  constructor(model, of, { goTo, unfold, stateOf, closed }) {
+    Object.assign(this, { model, of, goTo, unfold, stateOf });
     this.el = make("section", "wfnb-inspector");
     this.el.setAttribute("aria-label", "inspector");
     this.el.hidden = true;
@@ -21,12 +21,11 @@ class Inspector {
     this.el.hidden = !node;
     if (this.list) { this.list.close(); this.list = null; }
     if (!node) { if (wasOpen) this.watch(null); return; }
-    this.watch(node.tasks === 1 ? node.members[0][0] : null);
+    this.watch(node.isFold ? null : node.members[0][0]);
     this.body.replaceChildren();
     this.facts = make("div");
-    this.name.textContent = node.name;
     this.body.append(this.facts);
-    if (node.tasks === 1) this.body.append(this.log.el); else this.members();
+    if (node.isFold) this.members(); else this.body.append(this.log.el);
     this.body.scrollTop = 0;
     this.update();
   }
@@ -34,32 +33,49 @@ class Inspector {
   watch(task) {
     if (task === this.watched) return;
     this.watched = task;
-    this.model.send({ t: "log", task });
+    tell(this.model, { t: "log", task });
   }
 
   update() {
     if (!this.node) return;
-    if (this.node.tasks === 1) this.task(this.node.members[0][0]); else this.fold();
+    this.name.textContent = this.node.name;
+    if (this.node.isFold) this.fold(); else this.task(this.node.members[0][0]);
   }
 
   task(task) {
-    const of = this.of, g = of.g, row = of.rows[task], state = of.state(task), look = of.looks[state];
+    const of = this.of, { g } = of, row = of.rows[task], look = of.looks[of.state(task)];
     rebadge(this.badge, look);
-    const worker = row && of.w[row[WORKER]];
+    const worker = row && of.w[row[WORKER]], plan = of.planned.get(task), map = g.maps[of.itemOf[task]];
+    const words = look && [look.word, row && row[ATTEMPT] > 1 && `attempt ${row[ATTEMPT]}`,
+      look.state === "reused" && "computed by an earlier run", look.state === "skipped" && "nothing to do for this item",
+      of.isStale[task] && "stale"].filter(Boolean).join(", ");
+    const item = map && count(sizeOf(map.items), "item");
     const facts = [
       ["function", g.functions[g.fn[task]]],
-      ["state", look && (row && row[ATTEMPT] > 1 ? `${look.word}, attempt ${row[ATTEMPT]}` : look.word)],
+      ["map", map && [`${g.ids[map.at]}, item `, `${(/\[(\d+)\]$/.exec(g.ids[task]) || ["", "?"])[1]} of ${item}`].join("")],
+      ["state", words || (of.isStale[task] && "stale")],
       ["worker", worker && [worker[0], worker[1]].filter(Boolean).join(" · ")],
       ["resources", g.sizes[g.size[task]]],
+      ["packages", g.packages && g.packages[g.package[task]]],
+      ...g.needs[g.fn[task]],
       ["started", row && row[START] != null && `after ${duration(Math.max(0, row[START]))}`],
       ["took", duration(of.took(task))],
+      ["predicted", plan && `${duration(plan[3] - plan[2])}, from ${duration(plan[2])} on`],
+      ["path", of.isRun && of.critical() && of.onPath.has(task) && "on the critical path"],
     ];
-    const parts = [table(facts), this.phases(task, row), this.links("reads", g.in[task]), this.links("read by", of.readersOf(task))];
-    const errors = of.e.filter((error) => error.task === task);
+    const parts = [table(facts), this.phases(task, row), this.links("reads", of.reads(task)), this.links("read by", of.readBy(task))];
+    const errors = of.e.filter((error) => error && error.task === task);
     parts.push(...errors.slice(-3).reverse().map((error) => failure(error)));
     this.facts.replaceChildren(...parts.filter(Boolean));
-    const ended = look && !["running", "waiting", "queued", "retrying", "preparing"].includes(look.state);
-    this.log.show(g.ids[task], of.l[task], ended);
+    this.log.show(g.ids[task], of.l[task], this.silence(task, look));
+  }
+
+  // What to say of a log of which nothing is known: never that it is empty when it may not be.
+  silence(task, look) {
+    if (!look || ["waiting", "queued", "reused", "upstream-failed", "preparing"].includes(look.state)) return "";
+    if (look.state === "running") return "Nothing printed so far.";
+    if (this.of.quiet.has(task)) return "It printed nothing.";
+    return "Looking for what it printed: that comes by itself, at the latest when no cell runs.";
   }
 
   phases(task, row) {
@@ -94,18 +110,61 @@ class Inspector {
   }
 
   fold() {
-    const of = this.of, counts = of.counts(this.node.members);
-    rebadge(this.badge, of.looks[of.overall(counts)]);
-    const words = of.looks.map((look, at) => counts[at] && `${counts[at].toLocaleString("en")} ${look.word}`).filter(Boolean);
-    this.facts.replaceChildren(
-      table([["tasks", this.node.tasks.toLocaleString("en")], ["states", words.join(", ")]]),
-      button("wfnb-button", "unfold", () => this.unfold(this.node.id)),
-    );
-    this.list.paint();
+    const of = this.of, { node } = this, counts = of.counts(node.counted);
+    rebadge(this.badge, of.looks[this.stateOf(node, counts)]);
+    const isMap = node.map !== undefined, map = isMap && of.g.maps[of.listOf[node.map]];
+    const facts = [
+      ["map", isMap && of.g.ids[node.map]],
+      ["function", isMap && node.tasks > 0 && of.g.functions[of.g.fn[node.counted[0][0]]]],
+      [isMap ? "items" : "tasks", map && !map.items ? this.unknown(map) : node.tasks.toLocaleString("en")],
+      ["resources", isMap && of.g.sizes[of.g.size[node.map]]],
+      ["packages", isMap && of.g.packages && of.g.packages[of.g.package[node.map]]],
+      ...(isMap && node.tasks ? of.g.needs[of.g.fn[node.counted[0][0]]] : []),
+      ["list", isMap && of.isRun && (of.looks[of.state(node.map)] || {}).word],
+    ];
+    const parts = [table(facts), this.states(counts), this.slowest(), this.failing()];
+    if (isMap) parts.push(this.links("reads", of.mapReads(of.listOf[node.map])), this.links("read by", of.readBy(node.map)));
+    const errors = isMap ? of.e.filter((error) => error && (error.task === node.map || (map.over < 0 && error.task === map.splitter))) : [];
+    parts.push(...errors.slice(-2).map((error) => failure(error)));
+    if (node.tasks) parts.push(button("wfnb-button", node.isFrame ? "fold" : "unfold", () => this.unfold(node.id)));
+    this.facts.replaceChildren(...parts.filter(Boolean));
+    if (this.list) this.list.paint();
+  }
+
+  unknown(map) { return map.expected ? `about ${map.expected.toLocaleString("en")}; known when it is split` : "known when it is split"; }
+
+  states(counts) {
+    const made = make("div", "wfnb-counts");
+    this.of.looks.forEach((look, at) => {
+      if (!counts[at]) return;
+      const chip = made.appendChild(make("span", "wfnb-chip"));
+      chip.append(badge(look), make("span", "", `${counts[at].toLocaleString("en")} ${look.word}`));
+    });
+    return made.children.length ? made : null;
+  }
+
+  slowest() {
+    const { of } = this;
+    let slowest = -1, longest = -1;
+    each(this.node.counted, (task) => {
+      const row = of.rows[task], took = row && row[CALL] != null ? row[END] - row[START] : -1;
+      if (took > longest) { slowest = task; longest = took; }
+    });
+    if (slowest < 0) return null;
+    const made = this.links("slowest", [slowest]);
+    made.append(make("span", "wfnb-muted", duration(longest)));
+    return made;
+  }
+
+  failing() {
+    const { of } = this, failed = [];
+    each(this.node.counted, (task) => { if ((of.rows[task] || [])[STATE] === of.number.failed) failed.push(task); });
+    return this.links("failed", failed);
   }
 
   members() {
-    const tasks = this.node.members.flatMap(([a, b]) => Array.from({ length: b - a + 1 }, (_, at) => a + at));
+    const tasks = numbers(this.node.counted);
+    if (!tasks.length) return;
     this.list = new LongList("wfnb-members", 26, (at) => {
       const task = tasks[at], look = this.of.looks[this.of.state(task)];
       const row = button("wfnb-member", "", () => this.goTo(task));

@@ -144,7 +144,7 @@ class LogPane {
     this.hits = []; this.at = 0; this.lines = [];
   }
 
-  show(name, log, isOver) {
+  show(name, log, silence) {
     const isOther = name !== this.name;
     const toEnd = isOther || this.list.isAtEnd;
     this.name = name;
@@ -152,7 +152,7 @@ class LogPane {
     const isEmpty = !this.lines.length;
     this.list.el.hidden = isEmpty;
     this.none.hidden = !isEmpty;
-    this.none.textContent = isOver ? "It printed nothing." : "Nothing printed so far.";
+    this.none.textContent = silence;
     this.bar.hidden = isEmpty;
     this.size.textContent = log && log.of ? this.told(log) : "";
     this.list.el.style.height = `${Math.min(230, this.lines.length * 17 + 12)}px`;

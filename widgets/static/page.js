@@ -42,6 +42,11 @@ function rebadge(made, look) {
   made.dataset.state = look.state;
 }
 
+// A kernel that was restarted no longer knows the model: then nobody hears, and the page goes on.
+function tell(model, message) {
+  try { model.send(message); return true; } catch { return false; }
+}
+
 // -- Words ---------------------------------------------------------------------------------------
 
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
-// -- Progress, errors, workers -----------------------------------------------------------------------
+// -- Progress, errors, workers ---------------------------------------------------------------------
 
 class Progress {
-  constructor(of) {
+  constructor(of, { marked }) {
     this.of = of;
     this.el = make("div", "wfnb-progress");
     this.bar = this.el.appendChild(make("div", "wfnb-bar"));
@@ -15,19 +15,31 @@ class Progress {
     this.words = this.el.appendChild(make("div", "wfnb-counts"));
     this.chips = new Map();
     this.clock = make("span", "wfnb-clock");
+    this.critical = button("wfnb-quiet wfnb-critical", "", () => {
+      this.isMarked = !this.isMarked;
+      this.critical.setAttribute("aria-pressed", String(this.isMarked));
+      marked(this.isMarked);
+    });
+    this.critical.setAttribute("aria-pressed", "false");
+    this.critical.title = "mark the longest chain of tasks that wait for each other: more workers do not make it shorter";
   }
 
   update() {
     const of = this.of;
     this.el.hidden = !of.isRun || !of.g;
     if (this.el.hidden) return;
-    const counts = of.counts(of.everything), total = of.g.ids.length, done = of.succeeded(counts);
-    this.segments.forEach((part, at) => { part.style.flexGrow = counts[at]; part.hidden = !counts[at]; });
+    const { counts, unsplit, unlisted } = of.tally(), sum = (some) => some.reduce((all, one) => all + one, 0);
+    const isOver = of.r.status !== "running", all = counts.map((one, at) => one + unsplit[at] + unlisted[at]);
+    const shown = isOver ? counts.map((one, at) => one + unsplit[at]) : counts, done = of.succeeded(shown);
+    if (isOver && done === sum(shown)) unlisted.forEach((one, at) => { shown[at] += one; });
+    const total = sum(shown), maps = isOver ? 0 : sum(unsplit);
+    this.segments.forEach((part, at) => { part.style.flexGrow = all[at]; part.hidden = !all[at]; });
     this.bar.setAttribute("aria-valuemin", "0");
     this.bar.setAttribute("aria-valuemax", String(total));
     this.bar.setAttribute("aria-valuenow", String(done));
-    const shown = of.looks.map((look, at) => counts[at] && this.chip(look, counts[at])).filter(Boolean);
-    this.words.replaceChildren(make("b", "", `${done.toLocaleString("en")} / ${total.toLocaleString("en")}`), ...shown, make("span", "wfnb-gap"), this.clock);
+    const more = maps ? ` + ${maps === 1 ? "map" : count(maps, "map")}` : "";
+    const chips = of.looks.map((look, at) => (isOver ? shown : all)[at] && this.chip(look, (isOver ? shown : all)[at])).filter(Boolean);
+    this.words.replaceChildren(make("b", "", `${done.toLocaleString("en")} / ${total.toLocaleString("en")}${more}`), ...chips, make("span", "wfnb-gap"), this.critical, this.clock);
     this.tick();
   }
 
@@ -50,7 +62,11 @@ class Progress {
       if (left > 1) words.push(`about ${duration(left)} left`);
       words.push(count(workers, "worker"));
     }
+    if (of.g.planned) words.push(`predicted ${duration(of.g.planned.end)}`);
     this.clock.textContent = words.join(" · ");
+    const seconds = of.criticalSeconds;
+    this.critical.hidden = !seconds;
+    this.critical.textContent = `critical path ${duration(seconds)} of ${duration(of.elapsed)}`;
   }
 }
 
@@ -60,7 +76,8 @@ class Tabs {
     this.el = make("div", "wfnb-tabs");
     const bar = this.el.appendChild(make("div", "wfnb-tabbar"));
     this.panels = {};
-    for (const name of ["errors", "workers"]) {
+    this.time = new TimePane(of, { picked: goTo });
+    for (const name of ["errors", "timeline", "workers"]) {
       const tab = button("wfnb-tab", "", () => this.open(this.now === name ? null : name));
       tab.setAttribute("aria-expanded", "false");
       const panel = make("div", `wfnb-panel wfnb-${name}-panel`);
@@ -69,7 +86,9 @@ class Tabs {
       this.panels[name] = { tab, panel };
       this.el.append(panel);
     }
-    this.now = null; this.opened = new Set();
+    this.panels.timeline.tab.textContent = "timeline";
+    this.panels.timeline.panel.append(this.time.el);
+    this.now = null;
   }
 
   open(name) {
@@ -83,15 +102,21 @@ class Tabs {
 
   update(withErrors) {
     const of = this.of, errors = of.e.length;
-    this.el.hidden = !of.isRun;
+    this.el.hidden = !of.isRun && !(of.g && of.g.planned);
     this.panels.errors.tab.textContent = errors ? `errors ${errors.toLocaleString("en")}` : "no errors";
     this.panels.errors.tab.classList.toggle("is-loud", errors > 0);
     this.panels.errors.tab.disabled = !errors;
     const alive = of.w.filter((worker) => worker[2]).length;
+    this.panels.workers.tab.hidden = !of.w.length;
     this.panels.workers.tab.textContent = count(of.w.length, "worker") + (of.r.status === "running" ? `, ${alive} here` : "");
     if (errors && this.now === null && !this.hasOpened) { this.hasOpened = true; this.open("errors"); return; }
     if (!errors) { this.hasOpened = false; if (this.now === "errors") { this.open(null); return; } }
     if (this.now === "errors" && withErrors) this.drawErrors();
+    if (this.now === "workers") this.drawWorkers();
+    if (this.now === "timeline") this.time.update();
+  }
+
+  tick() {
     if (this.now === "workers") this.drawWorkers();
   }
 
@@ -116,26 +141,33 @@ class Tabs {
   }
 
   drawWorkers() {
-    const of = this.of, work = of.w.map(() => ({ ended: 0, busy: 0, now: [] }));
+    const of = this.of, work = of.w.map(() => ({ tasks: 0, busy: 0, now: [] })), isRunning = of.r.status === "running";
     of.rows.forEach((row, task) => {
-      if (!row || row[WORKER] < 0 || !work[row[WORKER]]) return;
-      const mine = work[row[WORKER]];
-      if (row[STATE] === of.number.running) mine.now.push(task);
-      else mine.ended += 1;
+      const mine = row && work[row[WORKER]];
+      if (!mine) return;
+      if (row[STATE] === of.number.running) { mine.now.push(task); return; }
+      if (of.isCounted(task)) mine.tasks += 1;
       mine.busy += of.took(task) || 0;
     });
+    // Who has claimed several at once is at one of them at a time.
+    for (const mine of work) if (mine.now.length) mine.busy += Math.max(...mine.now.map((task) => of.took(task) || 0));
     const rows = of.w.map(([name, label, isHere], at) => {
-      const row = make("div", isHere ? "wfnb-worker" : "wfnb-worker is-gone");
+      const row = make("div", isHere && isRunning ? "wfnb-worker" : "wfnb-worker is-gone"), mine = work[at];
       const dot = make("i", "wfnb-dot");
       dot.style.background = hue(at);
-      row.append(dot, make("b", "", name), make("span", "wfnb-muted wfnb-where", label));
-      row.append(make("span", "", `${count(work[at].ended, "task")} · ${duration(work[at].busy)}`));
+      const share = of.elapsed ? Math.min(1, mine.busy / of.elapsed) : 0, meter = make("span", "wfnb-meter");
+      meter.append(make("i"), make("span", "", `busy ${Math.round(share * 100)} %`));
+      meter.firstChild.style.width = `${Math.round(share * 100)}%`;
+      row.append(dot, make("b", "", name), make("span", "wfnb-muted wfnb-where", label), make("span", "", count(mine.tasks, "task")), meter);
       const now = make("span", "wfnb-now");
-      for (const task of work[at].now.slice(0, 3)) now.append(button("wfnb-link", of.g.ids[task], () => this.goTo(task)));
-      if (!work[at].now.length) now.append(make("span", "wfnb-muted", isHere && of.r.status === "running" ? "idle" : "gone"));
+      for (const task of mine.now.slice(0, 3)) now.append(button("wfnb-link", of.g.ids[task], () => this.goTo(task)));
+      if (mine.now.length > 3) now.append(make("span", "wfnb-muted", `and ${mine.now.length - 3} next`));
+      if (!mine.now.length) now.append(make("span", "wfnb-muted", !isRunning ? "" : isHere ? "idle" : "gone"));
       row.append(now);
       return row;
     });
     this.panels.workers.panel.replaceChildren(...rows);
   }
+
+  close() { this.time.close(); }
 }

@@ -29,7 +29,7 @@ class Told {
     this.path = null;
   }
 
-  // Returns what changed: {shape, tasks: Set or null for all, errors, logs: Set}
+  // Returns what changed: {shape, tasks: Set or null for all, errors, logs: Set, isQuiet: only logs}
   take(message) {
     const all = message.t === "all" || Boolean(message.reset);
     if (all) this.forget();
@@ -49,14 +49,25 @@ class Told {
     for (const error of message.e || []) this.e[error.n] = error;
     for (const task of message.q || []) this.quiet.add(task);
     for (const [task, log] of Object.entries(message.l || {})) this.append(+task, log);
-    const logs = new Set(Object.keys(message.l || {}).map(Number));
-    return { tasks, logs, shape: Boolean(message.g), errors: Boolean(message.e) || all };
+    const logs = new Set([...Object.keys(message.l || {}).map(Number), ...(message.q || [])]);
+    const isQuiet = !all && !message.g && !message.d && !message.r && !message.w && !message.e;
+    return { tasks, logs, isQuiet, shape: Boolean(message.g), errors: Boolean(message.e) || all };
   }
 
   // Which map an item, a list or what splits belongs to; -1 for ordinary tasks.
   index() {
     const { g } = this, none = () => new Int32Array(g.ids.length).fill(-1);
-    this.readers = null; this.path = null;
+    this.readers = null; this.path = null; this.waits = null;
+    // Items come without names and inputs: both follow from their map's.
+    for (const map of g.maps) {
+      const over = g.maps.find((other) => other.at === map.over), followed = over && over.items ? numbers(over.items) : [];
+      let at = 0;
+      each(map.items || [], (item) => {
+        g.ids[item] = `${g.ids[map.at]}[${at}]`;
+        g.in[item] = [over ? followed[at] : map.splitter];
+        at += 1;
+      });
+    }
     this.itemOf = none(); this.listOf = none(); this.splits = none();
     g.maps.forEach((map, at) => {
       this.listOf[map.at] = at;
@@ -110,7 +121,7 @@ class Told {
   // What a person would say a map reads, or an item: nothing of what wfnb makes of maps.
   mapReads(at) {
     const map = this.g.maps[at];
-    const first = map.over < 0 ? this.g.in[map.splitter] : [this.g.maps.findIndex((m) => m.at === map.over) < 0 ? map.splitter : map.over];
+    const first = map.over < 0 ? this.g.in[map.splitter] : [map.over];
     return [...new Set([...first, ...map.constants])];
   }
 
@@ -130,10 +141,19 @@ class Told {
     return [...shown];
   }
 
-  // What it waited for, in the order in which wfnb runs it.
+  // What it waits for when wfnb runs it; with `order`, in which nothing comes before that.
   waitsFor(task) {
-    const map = this.g.maps[this.listOf[task]];
-    return map && map.items ? numbers(map.items) : this.g.in[task];
+    if (!this.waits) {
+      const { g } = this, readers = g.ids.map(() => []), left = new Int32Array(g.ids.length);
+      this.waits = g.in.map((reads, at) => { const map = g.maps[this.listOf[at]]; return map && map.items ? numbers(map.items) : reads; });
+      this.waits.forEach((reads, at) => { left[at] = reads.length; reads.forEach((read) => readers[read].push(at)); });
+      this.order = [];
+      left.forEach((count, at) => { if (!count) this.order.push(at); });
+      for (let at = 0; at < this.order.length; at += 1) {
+        for (const reader of readers[this.order[at]]) { left[reader] -= 1; if (!left[reader]) this.order.push(reader); }
+      }
+    }
+    return this.waits[task];
   }
 
   get isRun() { return Boolean(this.r.id); }
@@ -239,22 +259,20 @@ class Told {
     return running ? left / running : null;
   }
 
-  // From the task that ended last, or runs, back through the inputs that were waited for.
+  // The chain of tasks, each waiting for the one before, that took longest: with however many
+  // workers, the run could not have been shorter.
   critical() {
     if (this.path) return this.path;
-    const end = (task) => {
-      const row = this.rows[task];
-      if (!row || row[START] == null) return -1;
-      return row[END] == null ? (row[STATE] === this.number.running ? Infinity : -1) : row[END];
-    };
-    const latest = (tasks) => {
-      let best = -1, late = -1;
-      for (const task of tasks) { const at = end(task); if (at > late) { best = task; late = at; } }
-      return best;
-    };
+    const { length } = this.g.ids, ends = new Float64Array(length), after = new Int32Array(length).fill(-1);
+    this.waitsFor(0);
+    let last = -1;
+    for (const task of this.order) {
+      for (const read of this.waits[task]) if (after[task] < 0 || ends[read] > ends[after[task]]) after[task] = read;
+      ends[task] = (after[task] < 0 ? 0 : ends[after[task]]) + (this.took(task) || 0);
+      if (ends[task] > (last < 0 ? 0 : ends[last])) last = task;
+    }
     const path = [];
-    let task = latest(this.rows.keys());
-    while (task >= 0) { path.push(task); task = latest(this.waitsFor(task)); }
+    for (; last >= 0; last = after[last]) path.push(last);
     this.path = path.reverse();
     this.onPath = new Set(path);
     return this.path;
@@ -288,7 +306,7 @@ function hear(model, message) {
   if (message.t === "all") { restore(of, message); return; }
   if (message.t !== "p" || message.seq <= of.seq) return;
   // The server drops messages that come too fast: then everything is asked for, nothing guessed.
-  if (message.seq !== of.seq + 1) { model.send({ t: "resync" }); return; }
+  if (message.seq !== of.seq + 1) { tell(model, { t: "resync" }); return; }
   of.seq = message.seq;
   const change = of.take(message);
   of.watchers.forEach((watch) => watch(change));
