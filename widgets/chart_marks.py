@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 from wfnb.timeline import TaskState
 from wfnb.widgets.chart_frames import THE_REST
-from wfnb.widgets.chart_legend import GHOST
+from wfnb.widgets.legend import GHOST
 from wfnb.widgets.palette import LOOKS, PAPER, mix
 
 WIDTH = 600

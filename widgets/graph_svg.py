@@ -6,8 +6,7 @@ dark one. No times are drawn: the same graph in the same states is the same byte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from math import log2
 
 from wfnb.graph import Graph, TaskId
@@ -16,9 +15,10 @@ from wfnb.timeline import TaskState, Timeline
 from wfnb.widgets.cards import Card, Seen, card, seen
 from wfnb.widgets.drawing import NAME, NOTE, WIDEST, Box, Drawing, draw, marks_width, text_left
 from wfnb.widgets.folding import Folded, fold
+from wfnb.widgets.legend import Chip, badge, bullseye, chip_rows, draw_chips, row_width
 from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, STALE, Look, in_words, mix
 from wfnb.widgets.progress_line import shares
-from wfnb.widgets.svg import FONT, Element, element, number, shorten, text_width, words, written
+from wfnb.widgets.svg import FONT, Element, element, number, shorten, words, written
 
 _MARGIN = 12.0
 _FITS_ANYWHERE = 960.0
@@ -43,8 +43,8 @@ def graph_svg(
     cards = {f.id: card(f, known, targets=targets, stale=changed) for f in folded.folds}
     drawing = draw(folded, cards)
     chips = list(_chips(drawing, folded, known))
-    across = max(drawing.right, min(460.0, _row_width(chips)))
-    rows = list(_rows(chips, across))
+    across = max(drawing.right, min(460.0, row_width(chips)))
+    rows = list(chip_rows(chips, across))
     height = drawing.bottom + 22 + 26 * len(rows) if drawing.cards else 26.0
     root = _root(across + 2 * _MARGIN, height + 2 * _MARGIN)
     words(root, "title", f"graph of {sized(folded.tasks, folded.maps)}")
@@ -55,7 +55,7 @@ def graph_svg(
     for name, shown in drawing.cards.items():
         _draw_card(canvas, shown, drawing.boxes[name])
     for line, row in enumerate(rows):
-        _draw_row(canvas, row, drawing.bottom + 22 + 26 * line if drawing.cards else 0.0)
+        draw_chips(canvas, row, drawing.bottom + 22 + 26 * line if drawing.cards else 0.0)
     return written(root)
 
 
@@ -105,13 +105,13 @@ def _draw_card(canvas: Element, shown: Card, box: Box) -> None:
     if state in _LOUD:
         face.set("stroke-width", "2")
     if look is not None:
-        _badge(group, look, x=16.0, y=16.0)
+        badge(group, look, x=16.0, y=16.0)
     _write(group, shown, box)
     if shown.is_target:
-        _bullseye(group, x=box.width - 13, y=16.0)
+        bullseye(group, x=box.width - 13, y=16.0)
     if shown.stale:
         _dashes(group, box)
-        _badge(group, STALE, x=box.width - marks_width(shown) + 16, y=16.0)
+        badge(group, STALE, x=box.width - marks_width(shown) + 16, y=16.0)
     if shown.is_folded and shown.counts:
         _bar(group, shown.counts, box)
 
@@ -139,22 +139,6 @@ def _dashes(group: Element, box: Box) -> None:
     element(group, "rect", x=3, y=3, width=width, height=height, rx=5.5, fill="none", **lines)
 
 
-def _badge(group: Element, look: Look, *, x: float, y: float) -> None:
-    mark = element(group, "g", transform=f"translate({number(x)} {number(y)})")
-    rim = {"stroke": MUTED_INK, "stroke_width": 1.2} if look is STALE else {}
-    element(mark, "circle", r=8, fill=look.colour, **rim)
-    element(
-        mark,
-        "path",
-        d=look.stroke,
-        fill="none",
-        stroke=look.ink,
-        stroke_width=1.7,
-        stroke_linecap="round",
-        stroke_linejoin="round",
-    )
-
-
 def _write(group: Element, shown: Card, box: Box) -> None:
     left = text_left(shown)
     name = shorten(shown.name, width=WIDEST, size=NAME)
@@ -163,13 +147,6 @@ def _write(group: Element, shown: Card, box: Box) -> None:
     if shown.note:
         note = shorten(shown.note, width=WIDEST, size=NOTE)
         words(group, "text", note, x=left, y=34.5, font_size=NOTE, fill=MUTED_INK)
-
-
-def _bullseye(group: Element, *, x: float, y: float) -> None:
-    """Mark a target: what the run was asked for."""
-    mark = element(group, "g", transform=f"translate({number(x)} {number(y)})", fill="none")
-    element(mark, "circle", r=5, stroke=INK, stroke_width=1.4)
-    element(mark, "circle", r=2, fill=INK)
 
 
 def _bar(group: Element, counts: Mapping[TaskState, int], box: Box) -> None:
@@ -183,59 +160,16 @@ def _bar(group: Element, counts: Mapping[TaskState, int], box: Box) -> None:
             left += width
 
 
-# Legend
-
-
-@dataclass(frozen=True, slots=True)
-class _Chip:
-    text: str
-    look: Look | None = None
-    is_target: bool = False
-
-    @property
-    def width(self) -> float:
-        return (26 if self.look or self.is_target else 12) + text_width(self.text, size=11) + 10
-
-
-def _chips(drawing: Drawing, folded: Folded, known: Seen) -> Iterator[_Chip]:
+def _chips(drawing: Drawing, folded: Folded, known: Seen) -> Iterator[Chip]:
     shown, tasks = len(folded.folds), sized(folded.tasks, folded.maps)
     is_fewer = shown < folded.tasks + folded.maps
     nodes = "1 node" if shown == 1 else f"{shown:,} nodes"
-    yield _Chip(f"{tasks} in {nodes}" if is_fewer else tasks)
+    yield Chip(text=f"{tasks} in {nodes}" if is_fewer else tasks)
     if any(each.is_target for each in drawing.cards.values()):
-        yield _Chip("target", is_target=True)
+        yield Chip(text="target", is_target=True)
     stale = sum(each.stale for each in drawing.cards.values())
     if stale:
-        yield _Chip(f"{stale:,} {STALE.word}", STALE)
+        yield Chip(text=f"{stale:,} {STALE.word}", look=STALE)
     for state, look in LOOKS.items():
         if known.counts[state]:
-            yield _Chip(f"{known.counts[state]:,} {look.word}", look)
-
-
-def _row_width(row: Sequence[_Chip]) -> float:
-    return sum(chip.width for chip in row) + 6 * (len(row) - 1)
-
-
-def _rows(chips: Sequence[_Chip], width: float) -> Iterator[list[_Chip]]:
-    row: list[_Chip] = []
-    for chip in chips:
-        if row and _row_width([*row, chip]) > width:
-            yield row
-            row = []
-        row.append(chip)
-    yield row
-
-
-def _draw_row(canvas: Element, row: Sequence[_Chip], y: float) -> None:
-    x = 0.0
-    for chip in row:
-        group = element(canvas, "g", transform=f"translate({number(x)} {number(y)})")
-        fill = chip.look.tint if chip.look else NEUTRAL
-        element(group, "rect", width=chip.width, height=20, rx=10, fill=fill)
-        if chip.look:
-            _badge(group, chip.look, x=11.0, y=10.0)
-        if chip.is_target:
-            _bullseye(group, x=13.0, y=10.0)
-        left = 26 if chip.look or chip.is_target else 12
-        words(group, "text", chip.text, x=left, y=13.9, font_size=11, fill=INK)
-        x += chip.width + 6
+            yield Chip(text=f"{known.counts[state]:,} {look.word}", look=look)

@@ -14,7 +14,7 @@ from wfnb.metrics import Table
 from wfnb.timeline import TaskState, Timeline
 from wfnb.widgets.chart_bars import Bar, Bars, bars_of, in_lanes, lanes_of
 from wfnb.widgets.chart_frames import planned_bars, sorted_workers
-from wfnb.widgets.chart_legend import ROW, Chip, chip_rows, draw_chips, ghost, sign
+from wfnb.widgets.legend import ROW, Chip, chip_rows, draw_chips, ghost, sign
 from wfnb.widgets.palette import INK, LINE, LOOKS, MUTED_INK, NEUTRAL, in_words, mix
 from wfnb.widgets.svg import FONT, Element, element, number, shorten, text_width, words, written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from wfnb.widgets.palette import INK, LINE, NEUTRAL, PAPER, Look, mix
+from wfnb.widgets.palette import INK, LINE, MUTED_INK, NEUTRAL, PAPER, STALE, Look, mix
 from wfnb.widgets.svg import Element, element, number, text_width, words
 
 ROW = 26.0
@@ -19,10 +19,11 @@ class Chip:
     text: str
     look: Look | None = None
     is_planned: bool = False
+    is_target: bool = False
 
     @property
     def left(self) -> float:
-        return 26.0 if self.look or self.is_planned else 12.0
+        return 26.0 if self.look or self.is_planned or self.is_target else 12.0
 
     @property
     def width(self) -> float:
@@ -32,7 +33,7 @@ class Chip:
 def chip_rows(chips: Iterable[Chip], width: float) -> Iterator[list[Chip]]:
     row: list[Chip] = []
     for chip in chips:
-        if row and _width([*row, chip]) > width:
+        if row and row_width([*row, chip]) > width:
             yield row
             row = []
         row.append(chip)
@@ -50,6 +51,8 @@ def draw_chips(canvas: Element, row: Sequence[Chip], y: float) -> None:
             badge(group, chip.look, x=11.0, y=10.0)
         if chip.is_planned:
             ghost(group, x=6, y=5.5, width=14, height=9)
+        if chip.is_target:
+            bullseye(group, x=13.0, y=10.0)
         words(group, "text", chip.text, x=chip.left, y=13.9, font_size=11, fill=INK)
         x += chip.width + _GAP
 
@@ -57,8 +60,16 @@ def draw_chips(canvas: Element, row: Sequence[Chip], y: float) -> None:
 def badge(parent: Element, look: Look, *, x: float, y: float, size: float = 8.0) -> None:
     """Draw a state's icon on a disc of its colour."""
     mark = element(parent, "g", transform=f"translate({number(x)} {number(y)})")
-    element(mark, "circle", r=size, fill=look.colour)
+    rim = {"stroke": MUTED_INK, "stroke_width": 1.2} if look is STALE else {}
+    element(mark, "circle", r=size, fill=look.colour, **rim)
     sign(mark, look)
+
+
+def bullseye(parent: Element, *, x: float, y: float) -> None:
+    """Draw the sign of a target."""
+    mark = element(parent, "g", transform=f"translate({number(x)} {number(y)})", fill="none")
+    element(mark, "circle", r=5, stroke=INK, stroke_width=1.4)
+    element(mark, "circle", r=2, fill=INK)
 
 
 def sign(parent: Element, look: Look, **attributes: object) -> None:
@@ -92,5 +103,5 @@ def ghost(parent: Element, *, x: float, y: float, width: float, height: float) -
     )
 
 
-def _width(row: Sequence[Chip]) -> float:
+def row_width(row: Sequence[Chip]) -> float:
     return sum(chip.width for chip in row) + _GAP * (len(row) - 1)
