@@ -1,6 +1,6 @@
 # One command each; every one of them works in a fresh clone with nothing but Python >= 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo lab test check bench fix clean
+.PHONY: help venv demo lab test check bench bench-notebook fix clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +9,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 \
 	--nbval-sanitize-with notebooks/nbval_sanitize.cfg
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/'
 
 venv: .venv/installed  ## .venv with wfnb, all extras and the tools, editable
 
@@ -36,6 +36,9 @@ check: venv  ## format, lint, types, layers
 
 bench: venv  ## the README's figures
 	$(BIN)/python -m benchmarks
+
+bench-notebook: venv  ## what the dashboard costs, in a real kernel and a real browser
+	$(BIN)/python -m benchmarks.notebook
 
 fix: venv  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .

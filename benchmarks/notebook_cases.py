@@ -14,9 +14,9 @@ from wfnb.widgets.telling import NUMBER
 Measured = dict[str, float]
 Case = Callable[[Place], Measured]
 SECOND_MS = 1000.0
-CLICKS = 15
+CLICKS = 20
 DONE = {NUMBER[TaskState.DONE], NUMBER[TaskState.HELD]}
-AS_TOLD_SECONDS = 0.3
+AS_TOLD_SECONDS = 1.0
 """What happened that long ago must be in a picture."""
 
 
@@ -172,7 +172,7 @@ def behind(frames: Sequence[Mapping[str, Any]]) -> int:
 
 
 def wrong_about(picture: Mapping[str, Any], ends: Sequence[float]) -> int:
-    """How many tasks a picture shows too many as done, or had 0.3 s for, and lacks."""
+    """How many tasks a picture shows too many as done, or had a second for, and lacks."""
     at, done, ended = picture["at"] / SECOND_MS, int(picture["done"]), sorted(ends)
     most, least = bisect_right(ended, at), bisect_right(ended, at - AS_TOLD_SECONDS)
     return max(0, done - most, least - done)

@@ -140,6 +140,12 @@ class Stage:
     def resume(self) -> None:
         """It does not end."""
 
+    def apart(self) -> Stage:
+        return self
+
+    def tend(self) -> str:
+        return ""
+
 
 def staged(tasks: int) -> tuple[Dashboard, Timeline]:
     """A panel that only `feed` tells anything, and what it shows."""

@@ -40,8 +40,8 @@ window.bench = {
     // Once the browser has painted what it shows now.
     painted: (act) => requestAnimationFrame(() => setTimeout(act)),
 
-    until: (find) => new Promise((found, failed) => {
-        const deadline = performance.now() + PATIENCE_MS;
+    until: (find, patience = PATIENCE_MS) => new Promise((found, failed) => {
+        const deadline = performance.now() + patience;
         const look = () => {
             const seen = find();
             if (performance.now() > deadline) failed(new Error("not seen: " + find));
@@ -67,8 +67,8 @@ window.bench = {
         let began = 0;
         addEventListener("mouseup", event => { began = event.timeStamp; },
             {capture: true, once: true});
-        bench.answered = bench.until(() => began && title() !== before && {})
-            .then(() => performance.now() - began);
+        bench.answered = bench.until(() => began && title() !== before && {}, UNANSWERED_MS)
+            .then(() => performance.now() - began, () => UNANSWERED_MS);
     },
 
     listen() {
@@ -91,7 +91,7 @@ window.bench = {
 };
 new PerformanceObserver(list => bench.longTasks.push(...list.getEntries().map(e => e.duration)))
     .observe({type: "longtask"});
-""".replace("PATIENCE_MS", str(1000 * PATIENCE_SECONDS))
+""".replace("PATIENCE_MS", f"{1000 * PATIENCE_SECONDS:g}").replace("UNANSWERED_MS", "3000")
 
 UNFOLD = """
 () => {

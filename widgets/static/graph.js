@@ -59,8 +59,8 @@ function stretch(first, last) {
 // A node, or a frame of the nodes that it was unfolded into, and how high that is.
 function boxed(of, node, unfolded, room) {
   const parts = unfolded.has(node.id) && isFold(node) ? split(of, node) : [];
-  if (!parts.length || parts.length > room.left + 1) return { node, high: high(node), nested: 0 };
-  room.left -= parts.length - 1;
+  if (!parts.length || parts.length > room.left) return { node, high: high(node), nested: 0 };
+  room.left -= parts.length;  // the node stays, as their frame
   const boxes = parts.map((part) => boxed(of, { ...part, root: node.root, column: node.column, parent: node.id }, unfolded, room));
   return { node, boxes, high: boxes.reduce((sum, box) => sum + box.high + GAP, HEAD + FOOT - GAP),
     nested: 1 + Math.max(...boxes.map((box) => box.nested)) };
