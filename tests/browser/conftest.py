@@ -27,7 +27,7 @@ COUNT_LONG_TASKS = """
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
@@ -36,6 +36,7 @@ def browser() -> Iterator[Browser]:
         playwright = importlib.import_module("playwright.sync_api")
     except ImportError:
         _lacking("playwright is not installed")
+    # Not for the whole session: while it is open, this thread has a running event loop.
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(CHROMIUM))
         yield browser

@@ -53,6 +53,13 @@ def end_pool(url):
         with suppress(psutil.Error):
             if process.parent() not in family:
                 process.terminate()
+    try:
+        wait_until(lambda: not processes_of(key), timeout_seconds=10, description="its end")
+    except pytest.fail.Exception:
+        # A task that killed its worker's parent may have hit the pool: nobody tells what is left.
+        for process in processes_of(key):
+            with suppress(psutil.Error):
+                process.kill()
     wait_until(lambda: not processes_of(key), timeout_seconds=10, description="the pool has ended")
 
 
@@ -76,9 +83,9 @@ def start_by_hand(redis_server, *words):
     return subprocess.Popen(command, env={**os.environ, "WFNB_STORE": redis_server.url})
 
 
-def failure_of(run):
+def failure_of(run, timeout=PATIENCE_SECONDS):
     with pytest.raises(TaskError):
-        run.result(PATIENCE_SECONDS)
+        run.result(timeout)
     return run.errors
 
 
@@ -92,7 +99,7 @@ def leave(code):
     os._exit(code)
 
 
-@task(timeout=0.3)
+@task(timeout=1.5)
 def linger():
     sys.stderr.write("still at it\n")
     time.sleep(60)
@@ -156,10 +163,10 @@ def test_a_timeout_kills_and_is_the_tasks_own_failure(session):
     session.start(double(1)).result(PATIENCE_SECONDS)
     begin = time.monotonic()
     errors = failure_of(session.start(linger()))
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 15
     (record,) = errors
     assert record.kind == "timeout"
-    assert "0.3 s" in record.message
+    assert "1.5 s" in record.message
     assert "still at it" in record.stderr
 
 
@@ -341,7 +348,8 @@ def test_a_task_that_kills_the_template_fails_and_does_not_do_so_for_ever(sessio
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(PATIENCE_SECONDS)
 
-    errors = failure_of(session.start(kill_the_parent()))
+    # A worker that dies with a request just taken is missed by its lease only: three at the most.
+    errors = failure_of(session.start(kill_the_parent()), timeout=90)
     assert {error.kind for error in errors} == {"lost"}
     assert "forked from" in errors[-1].message or "SIGKILL" in errors[-1].message
 
