@@ -42,19 +42,24 @@ def fingerprints(
 
     Of a stored graph, `loaded` gives the functions and `constant` the large values, by content.
     """
-    look_again()
-    prints = _Provenance(graph.as_planned, loaded, constant).of_all()
-    return [None if found is None else found.hex() for found in prints]
+    return all_fingerprints(graph, loaded=loaded, constant=constant)[0]
 
 
-def item_fingerprints(
+def all_fingerprints(
     graph: Graph,
     *,
     loaded: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
-) -> dict[int, str]:
-    """For each map whose items' calls can be identified, 32 hex digits: `fingerprint_of_item`."""
-    found = _Provenance(graph.as_planned, loaded, None).of_items()
-    return {at: one.hex() for at, one in found.items()}
+    constant: Callable[[str], Any] | None = None,
+) -> tuple[list[str | None], dict[int, str]]:
+    """Those of tasks; and by map, where its items' calls can be identified, what they call.
+
+    The latter is for `fingerprint_of_item`.
+    """
+    look_again()
+    look = _Provenance(graph.as_planned, loaded, constant)
+    prints, items = look.of_all(), look.of_items()
+    tasks = [None if found is None else found.hex() for found in prints]
+    return tasks, {at: found.hex() for at, found in items.items()}
 
 
 def fingerprint_of_item(of_map: str, given: Any) -> str | None:
@@ -103,8 +108,9 @@ class _Provenance:
         return prints
 
     def of_items(self) -> dict[int, bytes]:
-        graph, prints, found = self._graph, self.of_all(), {}
-        for at, call in graph.maps.items():
+        """When `of_all` has been asked."""
+        prints, found = self._prints, {}
+        for at, call in self._graph.maps.items():
             inputs = [b"item", *[prints[i] for i in call.constants]]
             called = self._joined(self._called(call), _template(call), inputs)
             if called is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from wfnb.graph import Graph, TaskId
 from wfnb.needs import Kept, Needs, needs, options_of
-from wfnb.provenance import fingerprints, item_fingerprints
+from wfnb.provenance import all_fingerprints
 from wfnb.signing import Signer
 from wfnb.storage import RunId, Store
 from wfnb.storage.graphs import loaded
@@ -32,14 +32,15 @@ def known_values(
     """Look up what tasks may reuse; with `fresh`, only what their values will be kept under."""
     if not any(function.options.reuse for function in graph.functions):
         return Known()
+    of_tasks, of_items = all_fingerprints(graph, loaded=loaded)
     prints = {
         at: own_fingerprint(signer, found)
-        for at, found in enumerate(fingerprints(graph, loaded=loaded))
+        for at, found in enumerate(of_tasks)
         if found is not None and at not in graph.maps_of and options_of(graph, at).reuse
     }
     items = {
         at: own_fingerprint(signer, found)
-        for at, found in item_fingerprints(graph, loaded=loaded).items()
+        for at, found in of_items.items()
         if options_of(graph, at).reuse
     }
     kept = Kept(prints, items)
