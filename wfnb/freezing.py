@@ -25,7 +25,7 @@ def freeze(targets: Iterable[Task | PartOf]) -> Graph:
     Raises GraphError for what is no task, for a cycle, and for two tasks of one name.
     """
     wanted = tuple([_task(target) for target in targets])
-    found = _with_ancestors(wanted)
+    found = with_ancestors(wanted)
     if any(isinstance(task, (MapTask, NamedTask)) for task in found):
         return _Freezing(found, wanted).graph()
     position = {task.serial: at for at, task in enumerate(found)}
@@ -52,8 +52,8 @@ def _task(target: Any) -> Task:
     raise GraphError(f"{target!r} is a {kind}, not a task: call a @task function to make one")
 
 
-def _with_ancestors(targets: Sequence[Task]) -> list[Task]:
-    """In order of writing, which respects inputs: a task can only be given tasks that exist."""
+def with_ancestors(targets: Sequence[Task]) -> list[Task]:
+    """These and all they need, in order of writing, which respects the inputs of all but cells."""
     found = {task.serial: task for task in targets}
     to_see = list(found.values())
     while to_see:
@@ -82,14 +82,17 @@ class _Freezing:
     rows: dict[_Key, _Row] = field(default_factory=dict)
     group_of: dict[int, int] = field(default_factory=dict)
     """Map -> the first map of its group."""
+    task_of: dict[int, Task] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.task_of = {task.serial: task for task in self.tasks}
 
     def graph(self) -> Graph:
         for task in self.tasks:
             if isinstance(task, MapTask):
                 self._add_map(task)
             else:
-                inputs = [(read.serial, 1) for read in task.inputs]
-                self.rows[task.serial, 1] = _Row(task.function, task.arguments, inputs)
+                self.rows[task.serial, 1] = _Row(task.function, task.arguments, _keys(task.inputs))
         order = self._order()
         position = {key: at for at, key in enumerate(order)}
         rows = [self.rows[key] for key in order]
@@ -120,26 +123,27 @@ class _Freezing:
             self.rows[serial, 0] = _Row(
                 Function(f"{task.function.name}.items", split, _placed_like(task.function)),
                 _spelt_out(call.iterables, call.depth),
-                [(read.serial, 1) for read in call.iterated],
+                _keys(call.iterated),
             )
         self.group_of[serial] = first
         splitter = self.rows[first, 0]
-        waits = [(read.serial, 1) for read in call.constants]
-        splitter.inputs += [key for key in waits if key not in splitter.inputs]
+        splitter.inputs += [key for key in _keys(call.constants) if key not in splitter.inputs]
         gather = Function(task.function.name, gathered, _placed_like(task.function))
         arguments = ((output_at(0),), {"flatten": call.flatten})
         self.rows[serial, 1] = _Row(gather, arguments, [(first, 0)])
 
     def _needs(self, tasks: Iterable[Task], first: int) -> bool:
         """Whether these tasks wait for the group of this map: they can then not be waited for."""
-        seen, to_see = set[_Key](), [(task.serial, 1) for task in tasks]
+        seen, to_see = set[_Key](), _keys(tasks)
         while to_see:
             key = to_see.pop()
             if key == (first, 0):
                 return True
-            if key not in seen and key in self.rows:
-                seen.add(key)
-                to_see += self.rows[key].inputs
+            if key in seen:
+                continue
+            seen.add(key)
+            row = self.rows.get(key)  # of a cell written anew, what it reads may come later
+            to_see += row.inputs if row else _keys(self.task_of[key[0]].inputs)
         return False
 
     def _order(self) -> list[_Key]:
@@ -213,6 +217,10 @@ class _Freezing:
                 expected=call.expected,
             )
         return dict(sorted(found.items()))
+
+
+def _keys(tasks: Iterable[Task]) -> list[_Key]:
+    return [(task.serial, 1) for task in tasks]
 
 
 def _placed_like(function: Function) -> Options:

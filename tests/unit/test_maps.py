@@ -12,9 +12,9 @@ from wfnb.errors import CallError, OptionError
 from wfnb.freezing import freeze
 from wfnb.graph import Graph
 from wfnb.growth import GrowingGraph, map_id
-from wfnb.language import Attempt, running
+from wfnb.language import Attempt, next_serial, running
 from wfnb.maps import Elements, Gathered, ItemCall, split
-from wfnb.tasks import TaskId
+from wfnb.tasks import Function, NamedTask, TaskId
 
 
 @task
@@ -81,6 +81,19 @@ def test_groups_never_wait_for_each_other_in_a_circle() -> None:
     after_one = score.map(one, scale=best(two))
     graph = freeze([score.map(two, scale=best(after_one)), after_one])
     assert sum(call.over is not None for call in graph.maps.values()) == 1
+
+
+def test_a_cell_written_anew_may_read_a_later_map_of_the_group() -> None:
+    cell = NamedTask(next_serial(), Function("cell", max), ((3,),), (), name="cell")
+    first = score.map(grid())
+    follower = score.map(first, scale=cell)
+    later = score.map(first)
+    cell.arguments, cell.inputs = (), (later,)
+    graph = freeze([follower])
+    one, other, last = (graph.maps[at] for at in graph.maps)
+    assert graph.targets == (graph.ids[max(graph.maps)],)
+    assert (one.over, last.over) == (None, None)
+    assert other.over == min(graph.maps)
 
 
 def test_several_iterables_flattening_and_another_depth_each_begin_a_group() -> None:

@@ -17,6 +17,7 @@ from wfnb.exports.code import laid_out
 from wfnb.exports.definitions import Block, Definitions
 from wfnb.exports.imports import in_groups
 from wfnb.exports.thawing import tasks_of
+from wfnb.freezing import with_ancestors
 from wfnb.graph import Graph
 from wfnb.plan import Plan
 from wfnb.runner import Run
@@ -90,14 +91,8 @@ def _written(draft: Draft | None) -> Written:
 
 def _in_order(targets: Sequence[Task]) -> list[Task]:
     """With all that they need: in the order of writing, unless a cell was written anew."""
-    found = {task.serial: task for task in targets}
-    to_see = list(found.values())
-    while to_see:
-        for task in to_see.pop().inputs:
-            if task.serial not in found:
-                found[task.serial] = task
-                to_see.append(task)
-    reads = {at: sorted({read.serial for read in found[at].inputs}) for at in sorted(found)}
+    found = {task.serial: task for task in with_ancestors(targets)}
+    reads = {at: sorted({read.serial for read in task.inputs}) for at, task in found.items()}
     if all(not inputs or inputs[-1] < at for at, inputs in reads.items()):
         return [found[at] for at in reads]
     try:
