@@ -33,11 +33,12 @@ def install(shell: InteractiveShell, session: Session | None = None) -> None:
     shell.events.register("post_run_cell", ended)
     shell.set_hook("complete_command", magics_completer(session), str_key="%wf")
     shell.set_hook("complete_command", task_completer, str_key="%%task")
+    itself, as_bundle = _formatters(shell)
     for kind in DRAWN:
         if is_live(shell):
-            _formatters(shell)[0].for_type(kind, partial(show, shell, session))
+            itself.for_type(kind, partial(show, shell, session))
         else:
-            _formatters(shell)[1].for_type(kind, partial(bundle_of, session))
+            as_bundle.for_type(kind, partial(bundle_of, session))
     _installed[shell] = (session, watch, ended)
 
 
