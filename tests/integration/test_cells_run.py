@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from tests.kernels import executed
 from wfnb import extension
 from wfnb.session import Choices, Session
 
@@ -210,25 +209,5 @@ KERNEL_CELLS = (
 
 
 def test_a_real_kernel_does_the_same(tmp_path: Path) -> None:
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"c{n}",
-            "metadata": {},
-            "outputs": [],
-            "source": code,
-            "execution_count": None,
-        }
-        for n, code in enumerate(("import wfnb, wfnb.session", *KERNEL_CELLS))
-    ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    file = tmp_path / "kernel.ipynb"
-    file.write_text(json.dumps(notebook))
-    ran = subprocess.run(
-        [sys.executable, "-m", "jupyter", "execute", str(file), "--kernel_name=python3"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    ran = executed(("import wfnb, wfnb.session", *KERNEL_CELLS), tmp_path)
     assert ran.returncode == 0, ran.stderr
