@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from wfnb.plan import Plan
@@ -13,6 +13,22 @@ class Backend(Protocol):
     """Makes workers exist for the launches that runs ask for; it never tells them what to do."""
 
     name: str
+    sees_files: bool
+    """Whether its workers have this host's files: the user's modules, the folder, shared memory."""
+
+    def equip(
+        self,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        workflow: tuple[str, ...] = (),
+        fresh: bool = False,
+    ) -> Plan:
+        """Have what the tasks require, and `workflow` for all; the plan that says where it is.
+
+        Raises RequirementsError, or BackendError where nothing can be installed.
+        """
+        ...
 
     def lanes(self, plan: Plan) -> Mapping[str, Lane]:
         """For each queue of the plan, how many workers may serve it and where to ask for them.
@@ -21,11 +37,11 @@ class Backend(Protocol):
         """
         ...
 
-    def serve(self, environments: Sequence[str] = ("",)) -> None:
+    def serve(self, plan: Plan | None = None) -> None:
         """See that launch requests are being met: start a pool if none is alive. Cheap when one is.
 
-        `environments` are a plan's: each has workers of its own, "" are those of the kernel's
-        packages. Raises BackendError with the reason if none can be started.
+        For the workers that this plan needs, or those that most plans do. Raises BackendError with
+        the reason if none can be started.
         """
         ...
 

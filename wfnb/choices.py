@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from wfnb.errors import BackendError, OptionError
 from wfnb.resources import Resources
 
 BACKENDS = {
     "inline": ("wfnb.workers.inline", "InlineBackend"),
+    "docker": ("wfnb.workers.docker.backend", "DockerBackend"),
     "process": ("wfnb.workers.process", "ProcessBackend"),
 }
 
@@ -22,6 +24,24 @@ class Choices:
     workers: int | None = None
     resources: Resources = Resources()
     requirements: tuple[str, ...] = ()
+    image: str | None = None
+    """Of containers: a tag; None takes the one that `wfnb image build` made for this client."""
+    hosts: tuple[str, ...] = ()
+    """Docker daemons, as ssh://user@host; none: this machine's own."""
+    build: bool = False
+    """Whether an image that is missing is built."""
+
+    def terms(self, backend: str) -> dict[str, Any]:
+        """What a backend is made with beside its store."""
+        if backend != "docker":
+            return {"workers": self.workers}
+        return {
+            "workers": self.workers,
+            "default": self.resources,
+            "image": self.image,
+            "hosts": self.hosts,
+            "build": self.build,
+        }
 
 
 def refuse_nonsense(choices: Choices) -> None:

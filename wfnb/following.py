@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from threading import Lock
 
 from wfnb.backend import Backend
 from wfnb.errors import BackendError
 from wfnb.events import START, Event, EventId, read_entry
 from wfnb.graph import Graph
+from wfnb.plan import Plan
 from wfnb.storage import RunId, Store
 from wfnb.timeline import Crew, Timeline, derived_states
 
@@ -71,13 +72,11 @@ class Follower:
 class Lifeline:
     """Sees to it that a run somebody waits for has workers, or that its watchers learn why not."""
 
-    def __init__(
-        self, store: Store, run: RunId, backend: Backend, environments: Sequence[str]
-    ) -> None:
+    def __init__(self, store: Store, run: RunId, backend: Backend, plan: Plan) -> None:
         self._store = store
         self._run = run
         self._backend = backend
-        self._environments = environments
+        self._plan = plan
         self._next_look = 0.0
         self._alone_since = 0.0
         self._has_told = False
@@ -105,7 +104,7 @@ class Lifeline:
     def _serve(self) -> str:
         """Start a pool if none is alive; why there may be no workers all the same."""
         try:
-            self._backend.serve(self._environments)
+            self._backend.serve(self._plan)
         except BackendError as error:
             return str(error)
         return (

@@ -30,6 +30,7 @@ class Placement:
         memory = self.resources.memory_bytes
         size = f"{self.resources.cpus:g}cpu"
         size = size if memory is None else f"{size}-{memory}"
+        size = f"{size}-net" if self.resources.network else size
         return f"{size}+{self.environment}" if self.environment else size
 
 

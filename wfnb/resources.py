@@ -24,13 +24,15 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """CPUs and memory of one worker while it runs a task.
+    """CPUs and memory of one worker while it runs a task, and whether it may use the network.
 
     `memory` is bytes, or a text such as "512MB" (10^6) or "2GiB" (2^30); None sets no limit.
+    `network` matters to containers, which otherwise reach nothing but the store.
     """
 
     cpus: float = 1
     memory: str | int | None = None
+    network: bool = False
 
     def __post_init__(self) -> None:
         is_number = isinstance(self.cpus, (int, float)) and not isinstance(self.cpus, bool)
@@ -38,6 +40,8 @@ class Resources:
             raise OptionError(f"cpus={self.cpus!r}: give a positive number, such as 1 or 0.5")
         if self.memory is not None and bytes_of(self.memory) <= 0:
             raise OptionError(f"memory={self.memory!r}: give a positive size, such as '512MB'")
+        if not isinstance(self.network, bool):
+            raise OptionError(f"network={self.network!r}: choose from True, False")
 
     @property
     def memory_bytes(self) -> int | None:
@@ -45,7 +49,8 @@ class Resources:
 
     def __str__(self) -> str:
         cpus = f"{self.cpus:g} cpu" if self.cpus == 1 else f"{self.cpus:g} cpus"
-        return cpus if self.memory is None else f"{cpus}, {self.memory}"
+        words = [cpus] if self.memory is None else [cpus, str(self.memory)]
+        return ", ".join([*words, "network"] if self.network else words)
 
 
 def bytes_of(size: str | int) -> int:

@@ -151,7 +151,7 @@ class Run:
         if snapshot.status != "running":
             there = Archive(store, self._connection.signer, self.id).there(store.pointers(self.id))
             store.resume(self.id, snapshot.generation, seed_to_resume(self.plan, snapshot, there))
-            self._connection.backend.serve(self.plan.environments)
+            self._connection.backend.serve(self.plan)
         self._status, self._results = "running", []
         return self
 
@@ -230,9 +230,7 @@ class Run:
 
     @cached_property
     def _lifeline(self) -> Lifeline:
-        return Lifeline(
-            self._connection.store, self.id, self._connection.backend, self.plan.environments
-        )
+        return Lifeline(self._connection.store, self.id, self._connection.backend, self.plan)
 
     def _outputs(self) -> Any:
         store = self._connection.store
@@ -287,7 +285,7 @@ def start(  # noqa: PLR0913  how a run begins
         reused=known.results,
     )
     if not store.open_run(opening) and not pool_is_coming:
-        backend.serve(plan.environments)
+        backend.serve(plan)
     return Run(run, connection, graph=graph, plan=plan, answer=answer)
 
 

@@ -24,7 +24,6 @@ from wfnb.graph import Graph
 from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table
 from wfnb.plan import Plan
 from wfnb.planners import planner_named
-from wfnb.preparing import prepare_all, refuse_missing
 from wfnb.requirements import requirements_of
 from wfnb.resources import Resources
 from wfnb.runner import Connection, Run
@@ -75,7 +74,7 @@ class Session:
         address = parse(self.address)
         return "private Redis" if address.is_embedded else f"Redis at {address.shown}"
 
-    def connect(
+    def connect(  # noqa: PLR0913  all that a connection may be told
         self,
         store: str | None = None,
         backend: str = "process",
@@ -83,12 +82,18 @@ class Session:
         workers: int | None = None,
         resources: Resources | None = None,
         requirements: str | Iterable[str] = (),
+        image: str | None = None,
+        hosts: str | Iterable[str] = (),
+        build: bool = False,
     ) -> Session:
         """Use this store and backend from now on; runs of before keep theirs.
 
         `workers` at most work on a run at once; `resources` is the size of the worker that a task
         gets which asks for none; `requirements` are packages that every task needs, or the name of
-        a requirements.txt. Raises StoreError within 3 s if the store does not answer.
+        a requirements.txt. For backend "docker", `image` is what containers are made of, `hosts`
+        are the daemons to start them (ssh://user@host, tcp://host:2376; none: this machine's), and
+        with `build` an image that is missing is built. Raises StoreError within 3 s if the store
+        does not answer.
         """
         choices = Choices(
             store=store,
@@ -96,6 +101,9 @@ class Session:
             workers=workers,
             resources=resources or Resources(),
             requirements=requirements_of(requirements),
+            image=image,
+            hosts=(hosts,) if isinstance(hosts, str) else tuple(hosts),
+            build=build,
         )
         self._open(choices)
         if not self._is_pool_coming(self.connection()):
@@ -143,7 +151,9 @@ class Session:
         is_coming = self._is_pool_coming(connection)
         if is_first and not is_coming:
             connection.backend.serve()  # its pool starts while the graph is still being written
-        plan = self._equipped(plan, connection.backend, tell, fresh=fresh)
+        plan = connection.backend.equip(
+            plan, tell, workflow=self._choices.requirements, fresh=fresh
+        )
         self.last = start_run(
             plan,
             connection,
@@ -155,15 +165,6 @@ class Session:
         for told in self.on_start:
             told(self.last, targets)
         return self.last
-
-    def _equipped(
-        self, plan: Plan, backend: Backend, tell: Callable[[str], None], *, fresh: bool
-    ) -> Plan:
-        workflow = self._choices.requirements
-        if backend.name == "inline":
-            refuse_missing(plan, workflow=workflow)
-            return plan
-        return prepare_all(plan, tell, workflow=workflow, fresh=fresh)
 
     def _is_pool_coming(self, connection: Connection) -> bool:
         return time.monotonic() < self._pool_due and connection.backend.name == "process"
@@ -270,7 +271,7 @@ class Session:
         if name == "inline":
             made = make(self._store, self._signer)
         else:
-            made = make(self._store, self.address or "embedded", workers=self._choices.workers)
+            made = make(self._store, self.address or "embedded", **self._choices.terms(name))
         return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import Any
@@ -15,6 +15,7 @@ from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.needs import options_of
 from wfnb.plan import Plan
+from wfnb.preparing import refuse_missing
 from wfnb.signing import Signer
 from wfnb.storage import Identity, Joined, Lane, Request, RunId, Store
 from wfnb.workers.call import Outcome, call_inline
@@ -52,6 +53,7 @@ class InlineBackend:
     """One worker, which works while somebody waits for the run."""
 
     name = "inline"
+    sees_files = True
 
     def __init__(self, store: Store, signer: Signer) -> None:
         self._store = store
@@ -68,7 +70,19 @@ class InlineBackend:
         queues = dict.fromkeys(plan.placements[task].queue for task in plan.graph)
         return {queue: Lane(limit=1, pool=self._pool) for queue in queues}
 
-    def serve(self, environments: Sequence[str] = ("",)) -> None:
+    def equip(
+        self,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        workflow: tuple[str, ...] = (),
+        fresh: bool = False,
+    ) -> Plan:
+        """Nothing can be installed into this very process: refuses what is not there."""
+        refuse_missing(plan, workflow=workflow)
+        return plan
+
+    def serve(self, plan: Plan | None = None) -> None:
         pass
 
     def work(self, run: RunId, *, timeout_seconds: float) -> None:

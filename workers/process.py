@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from wfnb.errors import BackendError
 from wfnb.graph import TaskId
 from wfnb.plan import Placement, Plan
+from wfnb.preparing import prepare_all
 from wfnb.storage import Lane, RunId, Store, address, serverfiles
 from wfnb.workers.poolfiles import PoolFiles, files_of
 
@@ -34,6 +35,7 @@ class ProcessBackend:
     """
 
     name = "process"
+    sees_files = True
 
     def __init__(self, store: Store, url: str, *, workers: int | None = None) -> None:
         if workers is not None and not 1 <= workers <= MOST_WORKERS:
@@ -62,8 +64,19 @@ class ProcessBackend:
             self._pool(environment).want(max(self._workers, planned))
         return lanes
 
-    def serve(self, environments: Sequence[str] = ("",)) -> None:
-        for environment in environments:
+    def equip(
+        self,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        workflow: tuple[str, ...] = (),
+        fresh: bool = False,
+    ) -> Plan:
+        """Install what the kernel lacks into folders that stand before its own packages."""
+        return prepare_all(plan, tell, workflow=workflow, fresh=fresh)
+
+    def serve(self, plan: Plan | None = None) -> None:
+        for environment in plan.environments if plan else ("",):
             self._pool(environment).serve(self._store)
 
     def work(self, run: RunId, *, timeout_seconds: float) -> None:
