@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.isolation"]
+pytest_plugins = ["tests.isolation", "tests.needy"]

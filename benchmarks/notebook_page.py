@@ -37,15 +37,16 @@ window.bench = {
         } : null;
     },
 
-    // Once the browser has painted what it shows now.
-    painted: (act) => requestAnimationFrame(() => setTimeout(act)),
+    // Once the browser has painted what it shows now; in a frame, that is when it is over.
+    painted: (act, isInFrame) =>
+        isInFrame ? setTimeout(act) : requestAnimationFrame(() => setTimeout(act)),
 
     until: (find, patience = PATIENCE_MS) => new Promise((found, failed) => {
         const deadline = performance.now() + patience;
-        const look = () => {
+        const look = (isInFrame) => {
             const seen = find();
             if (performance.now() > deadline) failed(new Error("not seen: " + find));
-            else if (seen) bench.painted(() => found({...seen, painted: Date.now()}));
+            else if (seen) bench.painted(() => found({...seen, painted: Date.now()}), isInFrame);
             else requestAnimationFrame(look);
         };
         look();

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,8 @@ EARLIER = pytest.StashKey[frozenset[str]]()
 LEFT = pytest.StashKey[list[str]]()
 
 #: Made to outlive the process that started them: they are asked to end, the rest must follow.
-SURVIVORS = ("redis-server", "wfnb pool", "wfnb.cli pool", "wfnb.workers")
+#: The server last, for those that want it would start it again.
+SURVIVORS = (("wfnb pool", "wfnb.cli pool", "wfnb.workers"), ("redis-server",))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,10 +94,13 @@ def processes_of(home: str) -> Iterator[psutil.Process]:
 
 def end_processes(home: str, *, patience_seconds: float = 10.0) -> list[str]:
     """Ask the survivors to end; kill, and describe, what is still there after that."""
-    for process in processes_of(home):
-        if any(name in _command(process) for name in SURVIVORS):
-            process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + patience_seconds
+    for names in SURVIVORS:
+        asked = [p for p in processes_of(home) if any(name in _command(p) for name in names)]
+        for process in asked:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
+        psutil.wait_procs(asked, timeout=max(0.0, deadline - time.monotonic()))
     while (left := list(processes_of(home))) and time.monotonic() < deadline:
         time.sleep(0.02)
     described = [f"{process.pid}: {_command(process)}" for process in left]

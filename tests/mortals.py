@@ -35,6 +35,7 @@ from wfnb.tasks import NamedTask
 from wfnb.workers import serve
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import Cell, make_cells
+from wfnb.workers.resident import ResidentMemory
 from wfnb.workers.supervisor import Slot, Supervisor
 from wfnb.workers.template import Born, Died
 
@@ -171,7 +172,7 @@ class Field:
         watched, self.unwatched = make_cells(2)
         self.slot = Slot(watched, open_log())
         self.forked: list[tuple[int, int]] = []
-        self.supervisor = Supervisor(self.store, [self.slot], NoChildren())
+        self.supervisor = Supervisor(self.store, [self.slot], NoChildren(), ResidentMemory())
 
     def close(self) -> None:
         self.store.close()

@@ -33,12 +33,13 @@ from wfnb.script import (
     Wait,
     work,
 )
-from wfnb.storage import Ask, Joined, Lane, Opening, Policy, Reply, RunId, Seed
+from wfnb.storage import Ask, Joined, Lane, Opening, Policy, Reply, Request, RunId, Seed
 from wfnb.storage.memory import MemoryStore
 
 RUN = RunId("r")
 POOL = "pool"
 QUEUE = "1cpu"
+ELSEWHERE = Request(run=RunId("elsewhere"), serial="1", queue=QUEUE, generation=1)
 BIG_OUTPUT_BYTES = 1 << 20
 MOST_STEPS = 10_000
 
@@ -151,6 +152,8 @@ class World:
         self.calls: Counter[str] = Counter()
         self.failed_calls: Counter[str] = Counter()
         self.workers: list[Worker] = []
+        self.is_busy = False
+        """Another run always waits for workers, and those of this one are always tired."""
         self.repeats = False
         """Each reply to a worker gets lost at first, and the call is made again."""
         self.serials = itertools.count()
@@ -167,6 +170,8 @@ class World:
             joined = self.store.join(request, f"host {next(self.serials)}", want=1)
             if joined is not None:
                 came.append(Worker(self, joined))
+        if self.is_busy:
+            self.store.return_request(POOL, ELSEWHERE)
         self.workers += came
         return came
 
@@ -258,6 +263,7 @@ class Worker:
         self._inbox: dict[TaskId, bytes] = dict(joined.first.inputs) if joined.first else {}
         self._counted: set[int] = set()
         self._careful: Call | None = None
+        self._has_failed = False
         names = list(world.flow.inputs)
         self._own = (
             sum(world.flow.queue_of(t) == joined.queue for t in names) * self.role.is_planned
@@ -318,6 +324,7 @@ class Worker:
             nonce=str(next(self._nonces)),
             prefer=prefer,
             stay=self._own > 0,
+            tired=self.world.is_busy and not self._has_failed,
         )
 
     def _twice(self, call: Callable[[], Any]) -> Any:
@@ -356,7 +363,8 @@ class Worker:
             return Called(is_ok=False, seconds=0.0)
         self.world.calls[task] += 1
         self._careful = step if self.role.is_careful(step.at) else None
-        if self.world.failed_calls[task] < flow.fails.get(task, 0):
+        self._has_failed = self.world.failed_calls[task] < flow.fails.get(task, 0)
+        if self._has_failed:
             self.world.failed_calls[task] += 1
             return Called(is_ok=False, seconds=0.0)
         self._values[step.at] = combined(task, inputs)
@@ -404,7 +412,7 @@ class Worker:
             task=claim.task, attempt=claim.attempt, kind="raised", type="ValueError", message="no"
         )
         ask = self._ask(0)
-        self._careful = None
+        self._careful, self._has_failed = None, False
         told: bool = self._twice(lambda: self.world.store.fail(RUN, ask, record))
         return told
 

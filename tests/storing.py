@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,13 @@ class Stored:
 
     def make_launches_overdue(self) -> None: ...
 
+    def let_launches_wait(self, seconds: int) -> None:
+        """As if they had been asked for so long ago."""
+
+    def requests(self) -> list[tuple[str, str]]:
+        """Run and serial of those on the launch list, in order."""
+        raise NotImplementedError
+
     def make_chunks_expire(self) -> None:
         """As an hour would."""
 
@@ -90,6 +97,13 @@ class StoredInMemory(Stored):
     def make_launches_overdue(self) -> None:
         run = self._ledger()
         run.asked = {serial: (0.0, queue) for serial, (_, queue) in run.asked.items()}
+
+    def let_launches_wait(self, seconds: int) -> None:
+        run = self._ledger()
+        run.asked = {serial: (due - seconds, queue) for serial, (due, queue) in run.asked.items()}
+
+    def requests(self) -> list[tuple[str, str]]:
+        return [(r.run, r.serial) for r in self.memory._launchpads[POOL].requests]
 
     def make_chunks_expire(self) -> None:
         self.now += 3600.0
@@ -141,9 +155,19 @@ class StoredInRedis(Stored):
         self._rewind("delayed")
 
     def make_launches_overdue(self) -> None:
+        self._put_off(lambda _: 0)
+
+    def let_launches_wait(self, seconds: int) -> None:
+        self._put_off(lambda due: due - 1000 * seconds)
+
+    def _put_off(self, changed: Callable[[int], int]) -> None:
         for serial, words in self._all_of("asked").items():
-            late = b"0 " + words.partition(b" ")[2]
-            self.client.hset(keys.prefix(RUN) + "asked", serial, late)
+            due, _, queue = words.decode().partition(" ")
+            self.client.hset(keys.prefix(RUN) + "asked", serial, f"{changed(int(due))} {queue}")
+
+    def requests(self) -> list[tuple[str, str]]:
+        found = self.client.lrange(keys.launches(POOL), 0, -1)
+        return [tuple(words.decode().split("\n")[:2]) for words in found]
 
     def make_chunks_expire(self) -> None:
         for key in self.client.scan_iter(keys.prefix(RUN) + "out:*"):

@@ -8,6 +8,7 @@ from tests.pictured import graph_of
 from wfnb.events import RunEnded, RunOpened, Sample, TaskClaimed, TaskDone, TaskFailed
 from wfnb.graph import TaskId
 from wfnb.metrics import Table, tasks_frame
+from wfnb.resources import Resources
 from wfnb.timeline import Timeline
 
 START = 1_700_000_000.0
@@ -59,7 +60,7 @@ def failed(task: str, worker: str, at: float, *, is_final: bool = True) -> TaskF
 
 
 def table_of(timeline: Timeline) -> Table:
-    return tasks_frame(timeline, dict.fromkeys(timeline.graph.ids, "1cpu"))
+    return tasks_frame(timeline, lambda _: Resources())
 
 
 def planned_for(timeline: Timeline) -> Table:

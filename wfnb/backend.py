@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from wfnb.plan import Plan
-from wfnb.storage import Lane, RunId
+from wfnb.signing import Signer
+from wfnb.storage import Lane, RunId, Store
 
 
 class Backend(Protocol):
@@ -15,6 +18,11 @@ class Backend(Protocol):
     name: str
     sees_files: bool
     """Whether its workers have this host's files: the user's modules, the folder, shared memory."""
+
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """What another client must be told to serve the runs of this one; JSON, mostly {}."""
+        ...
 
     def equip(
         self,
@@ -52,3 +60,18 @@ class Backend(Protocol):
     def close(self) -> None:
         """Let go of what this object holds; workers that others may use go on."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What a client reaches a run through."""
+
+    store: Store
+    backend: Backend
+    signer: Signer
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What another client must know to come back to a run through the same."""
+        terms = json.dumps(dict(self.backend.terms))
+        return {"backend": self.backend.name, "terms": terms, "key": self.signer.fingerprint}

@@ -98,7 +98,8 @@ class Batch:
         graph = self.role.graph
         if graph.base(at) != at or graph.readings(at) != len(graph.readers_at[at]):
             return False  # items read it, wherever they run
-        return all(map(self.role.may_take, self.role.graph.readers_at[at]))
+        role = self.role
+        return all(role.may_take(to) and not role.may_move(to) for to in graph.readers_at[at])
 
     def _has_near_reader(self, at: int) -> bool:
         readers = self.role.graph.readers_at[at]

@@ -14,7 +14,7 @@ from wfnb.resources import Resources
 
 OPTIONS = (
     *("--in", "--out", "--cpus", "--memory", "--retries", "--timeout", "--requirements", "--io"),
-    *("--no-reuse", "--no-bind", "--help"),
+    *("--more-memory", "--no-reuse", "--no-bind", "--help"),
 )
 _BETWEEN = re.compile(r"(?<![<>=!~,@(\[])\s+(?![<>=!~,@()\[\]])")
 """Of two requirements; not beside a sign, as in numpy >= 2."""
@@ -40,6 +40,9 @@ def parser() -> Parser:
     task.add_argument("--out", dest="outputs", metavar="X,Y", help="exactly what it hands on")
     task.add_argument("--cpus", type=float, help="it needs so many")
     task.add_argument("--memory", metavar="SIZE", help="it may use so much, such as 512MB")
+    task.add_argument(
+        "--more-memory", type=float, metavar="X", help="if that was too little, try X times as much"
+    )
     task.add_argument("--retries", type=int, help="so many more attempts follow a failed one")
     task.add_argument("--timeout", type=float, metavar="S", help="stop an attempt after S seconds")
     task.add_argument("--requirements", metavar="'A B'", help="packages to install before")
@@ -68,7 +71,7 @@ def wish_of(line: str) -> Wish:
 def _options(asked: argparse.Namespace) -> dict[str, Any]:
     given: dict[str, Any] = {
         name: getattr(asked, name)
-        for name in ("retries", "timeout", "io")
+        for name in ("retries", "timeout", "io", "more_memory")
         if getattr(asked, name) is not None
     }
     size = {name: getattr(asked, name) for name in ("cpus", "memory")}

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from wfnb.cell_function import CellFunction
 from wfnb.cells import CellCode
 from wfnb.language import TaskFunction
+from wfnb.shells import hides_builtin, is_builtin, is_of_shell
 from wfnb.tasks import PartOf, Task
 
 _CODE = (ModuleType, type, FunctionType, BuiltinFunctionType, TaskFunction)
-_SHELLS = ("IPython", "ipykernel")
 
 
 class Producer(Protocol):
@@ -76,7 +76,7 @@ class Notebook:
         value = self.names[name]
         if name in self.bound and self.bound[name] is value:
             return False
-        return not (_is_builtin(name) and _is_of_shell(value))
+        return not hides_builtin(name, value)
 
 
 @dataclass(slots=True)
@@ -154,12 +154,7 @@ def _is_given(name: str) -> bool:
 
 
 def _is_optional(name: str, code: CellCode) -> bool:
-    return _is_builtin(name) or name in code.names.optional
-
-
-def _is_builtin(name: str) -> bool:
-    """Of Python itself, though IPython may hide it behind something of its own."""
-    return hasattr(builtins, name) or name in ("exit", "quit")
+    return is_builtin(name) or name in code.names.optional
 
 
 def _source_of(
@@ -173,18 +168,13 @@ def _source_of(
         if name in cell.imports:
             return cell.imports[name]
     value = getattr(builtins, name, None)
-    return Captured(value) if isinstance(value, _CODE) and _is_of_shell(value) else None
+    return Captured(value) if isinstance(value, _CODE) and is_of_shell(value) else None
 
 
 def _first_seen(name: str, known: Sequence[Producer]) -> Captured | None:
     """It has been bound anew by this cell or a later one: what was there first is meant."""
     found = (cell.captured(name) for cell in known)
     return next((captured for captured in found if captured is not None), None)
-
-
-def _is_of_shell(value: Any) -> bool:
-    module = getattr(value, "__module__", None) or type(value).__module__
-    return str(module).startswith(_SHELLS)
 
 
 def _refuse_what_is_withheld(

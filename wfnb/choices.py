@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
+from wfnb.backend import Backend
 from wfnb.errors import BackendError, OptionError
 from wfnb.resources import Resources
+from wfnb.signing import Signer
+from wfnb.storage import Store
 
 BACKENDS = {
     "inline": ("wfnb.workers.inline", "InlineBackend"),
@@ -31,17 +36,41 @@ class Choices:
     build: bool = False
     """Whether an image that is missing is built."""
 
-    def terms(self, backend: str) -> dict[str, Any]:
-        """What a backend is made with beside its store."""
-        if backend != "docker":
-            return {"workers": self.workers}
-        return {
-            "workers": self.workers,
-            "default": self.resources,
-            "image": self.image,
-            "hosts": self.hosts,
-            "build": self.build,
-        }
+
+def backend_of(  # noqa: PLR0913  all that a backend is made of
+    choices: Choices,
+    name: str,
+    *,
+    store: Store,
+    signer: Signer,
+    tell: Callable[[str], object],
+    terms: Mapping[str, Any],
+) -> Backend:
+    """The backend of this name; `terms` are a run's own, where they are not what was chosen.
+
+    Raises BackendError and OptionError for what it cannot do.
+    """
+    refuse_nonsense(replace(choices, backend=name))
+    module, kind = BACKENDS[name]
+    make = getattr(import_module(module), kind)
+    made: Backend
+    if name == "inline":
+        made = make(store, signer)
+    elif name == "process":
+        made = make(store, choices.store or "embedded", workers=choices.workers)
+    else:
+        made = make(
+            store,
+            choices.store or "embedded",
+            workers=choices.workers,
+            default=choices.resources,
+            image=terms.get("image", choices.image),
+            hosts=tuple(terms.get("hosts", choices.hosts)),
+            fleet=terms.get("fleet"),
+            build=choices.build,
+            tell=tell,
+        )
+    return made
 
 
 def refuse_nonsense(choices: Choices) -> None:
@@ -59,3 +88,23 @@ def refuse_nonsense(choices: Choices) -> None:
         raise OptionError(f"resources={given!r}: write Resources(cpus=1, memory='512MB')")
     if choices.store is not None and not isinstance(choices.store, str):
         raise OptionError(f"store={choices.store!r}: give an address, such as 'redis://host:6379'")
+    _refuse_odd_containers(choices)
+
+
+def _refuse_odd_containers(choices: Choices) -> None:
+    if choices.image is not None and not isinstance(choices.image, str):
+        raise OptionError(f"image={choices.image!r}: give a tag; `wfnb image list` lists them")
+    for host in choices.hosts:
+        if not isinstance(host, str) or not host:
+            example = "'ssh://user@host', 'tcp://host:2376' or a docker context"
+            raise OptionError(f"hosts={choices.hosts!r}: give addresses such as {example}")
+
+
+def refuse_idle(choices: Choices) -> None:
+    """What matters to containers is a mistake where there are none."""
+    if choices.backend == "docker":
+        return
+    for name in ("image", "hosts", "build"):
+        given = getattr(choices, name)
+        if given:
+            raise OptionError(f"{name}={given!r} is for containers: say backend='docker'")

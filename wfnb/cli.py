@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,9 +15,10 @@ from pathlib import Path
 from wfnb import demo
 from wfnb.cabinet import tidy
 from wfnb.choices import Choices
+from wfnb.cli_image import add_image_command
+from wfnb.cli_pool import add_pool_command
 from wfnb.doctor import examine
 from wfnb.errors import WfnbError
-from wfnb.listing import table
 from wfnb.session import Session
 from wfnb.storage import RunId
 from wfnb.storage.outputs import drop_shared_folder, shared_folder
@@ -58,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "runs", _runs, "list the runs that the store knows")
     collect = _command(commands, "gc", _gc, "drop old runs and what nobody uses any more")
     collect.add_argument("--keep-days", type=float, default=7.0, help="age of runs to keep (7)")
-    pool = _command(commands, "pool", _pool, "list or stop the pools of workers")
-    pool.add_argument("verb", choices=("list", "stop"))
+    add_pool_command(commands)
+    add_image_command(commands)
     commands.add_parser("worker", help="be one worker, in this terminal, for a store elsewhere")
     return root
 
@@ -140,24 +139,6 @@ def _forgotten_folders(known: set[RunId]) -> list[str]:
     oldest = time.time() - FORGOTTEN_SECONDS
     folders = (folder for folder in place.iterdir() if folder.name not in known)
     return sorted(folder.name for folder in folders if folder.stat().st_mtime < oldest)
-
-
-def _pool(session: Session, asked: argparse.Namespace) -> int:
-    pools = session.store.pools()
-    if not pools:
-        print("no pool is alive")
-    if pools and asked.verb == "list":
-        headings = ("host", "pid", "slots", "environment")
-        rows = [(name, *(about.get(key, "") for key in headings)) for name, about in pools.items()]
-        print(table(("pool", *headings), rows))
-        return 0
-    for name, about in pools.items():
-        if about.get("host") != socket.gethostname():
-            print(f"{name} is on host {about.get('host')}: stop it there")
-        else:
-            os.kill(int(about["pid"]), signal.SIGTERM)
-            print(f"{name} told to stop")
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from wfnb.choices import BACKENDS
+from wfnb.choices import BACKENDS, Choices
 from wfnb.graph import PartOf, Task
 from wfnb.planners import PLANNERS
+from wfnb.resources import Resources
 from wfnb.runner import Run
 from wfnb.session import Session
 
 HELP = """\
-%wf connect [STORE]     use this Redis (none: a private one), this --backend, so many --workers
+%wf connect [STORE]     use this Redis (none: a private one); --backend docker: containers
 %%task [NAME]           make the cell below it a task; %%task? tells its options
 %wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
 %wf build               build tasks by hand, in a form; it writes the cell for you
@@ -28,6 +29,7 @@ HELP = """\
 %wf attach RUN          come back to a run, by its id
 %wf cancel [RUN]        stop the last run, or this one
 %wf resume [RUN]        run what is missing of the last run, or of this one
+%wf workers [RUN]       who works on the last run, or on this one, and what each uses
 %wf drop NAME           forget a cell's task, or leave a name out when all are shown or run
 %wf reuse               what is kept of earlier runs to be taken again; --clear forgets it
 %wf export FILE [NAME]  write a script (.py), a picture (.svg), .mmd or .json
@@ -56,8 +58,7 @@ def parser() -> Parser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     connect = commands.add_parser("connect", description="Use a store and a backend from now on.")
     connect.add_argument("store", nargs="?", help="redis://..., unix://...; none: a private Redis")
-    connect.add_argument("--backend", default="process", choices=sorted(BACKENDS))
-    connect.add_argument("--workers", type=int, help="at most so many work on a run at once")
+    add_choices(connect)
     show = commands.add_parser("show", description="Draw a task, graph, plan, run or the draft.")
     show.add_argument("name", nargs="?", help="a variable, or any expression without spaces")
     _add_run(commands)
@@ -78,6 +79,38 @@ def parser() -> Parser:
     commands.add_parser("runs", description="List the runs that the store knows.")
     commands.add_parser("doctor", description="Try what works here.")
     return root
+
+
+def add_choices(connect: argparse.ArgumentParser) -> None:
+    """What may be said of a backend, here and on the command line."""
+    connect.add_argument("--backend", default="process", choices=sorted(BACKENDS))
+    connect.add_argument("--workers", type=int, help="at most so many work on a run at once")
+    size = "of the worker of a task that asks for none"
+    connect.add_argument("--cpus", type=float, help=f"{size}; 1 if not given")
+    connect.add_argument("--memory", help=f"{size}, such as 512MB; no limit if not given")
+    connect.add_argument("--image", help="of containers; none: what `wfnb image build` made")
+    connect.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        help="a Docker daemon, such as ssh://user@host; may be repeated; none: this machine's",
+    )
+    connect.add_argument("--build", action="store_true", help="an image that is missing is built")
+
+
+def choices_of(asked: argparse.Namespace) -> Choices:
+    """What these words choose; raises OptionError."""
+    size = {"cpus": asked.cpus, "memory": asked.memory}
+    given = {name: value for name, value in size.items() if value is not None}
+    return Choices(
+        store=asked.store,
+        backend=asked.backend,
+        workers=asked.workers,
+        resources=Resources(**given),
+        image=asked.image,
+        hosts=tuple(asked.host),
+        build=asked.build,
+    )
 
 
 def _add_run(commands: Any) -> None:
@@ -108,6 +141,7 @@ _OF_A_RUN = {
     "errors": "What failed in a run: every attempt, with your own frames.",
     "cancel": "Stop a run; its running tasks end within a second.",
     "resume": "Run what is missing of a run that ended badly.",
+    "workers": "Who works on a run, or has: where, how it came, what it uses now.",
 }
 COMMANDS = (
     "attach",
@@ -125,9 +159,13 @@ COMMANDS = (
     "run",
     "runs",
     "show",
+    "workers",
 )
 _OPTIONS = {
-    "connect": ["--backend", "--workers"],
+    "connect": [
+        *("--backend", "--workers", "--cpus", "--memory"),
+        *("--image", "--host", "--build"),
+    ],
     "run": [
         *("--timeout", "--backend", "--planner", "--into"),
         *("--fresh", "--no-bind", "--background"),

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from urllib.parse import urlsplit
 
 from packaging.version import Version
 
 from wfnb.cabinet import kept, root
-from wfnb.errors import RequirementsError, WfnbError
+from wfnb.errors import BackendError, RequirementsError, WfnbError
 from wfnb.installer import Uv, installer
 from wfnb.language import task
+from wfnb.loads import told_loads
 from wfnb.session import Session
 from wfnb.signing import Signer, key_path, load_key
 from wfnb.storage import RunId
 from wfnb.storage.address import parse
 from wfnb.storage.connection import connect, warnings_of
+from wfnb.workers.docker.daemon import Daemon
+from wfnb.workers.docker.images import BUILD_COMMAND, find_worker_image
 
 PROBE_SECONDS = 20.0
+DAEMON_SECONDS = 5.0
 OLDEST_LAB = Version("4.5.7")
 """Older ones have a command-injection hole."""
 SLOW_IMPORT_SECONDS = 0.5
@@ -140,27 +143,24 @@ def _requirements(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def _docker(session: Session) -> Iterator[tuple[str, str]]:
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
-        answer = _ping(address)
-    except OSError as error:
-        reason = error.strerror or error
-        yield "note", f"no daemon at {address} ({reason}): only backend 'docker' needs it"
+        with Daemon(timeout_seconds=DAEMON_SECONDS) as daemon:
+            daemon.ping()
+            with daemon.translated("the daemon does not tell what it has"):
+                about = daemon.client.info()
+            image = find_worker_image(daemon)
+    except BackendError as error:
+        yield "note", f"{' '.join(str(error).split())}; only backend 'docker' needs it"
         return
-    is_well = b" 200 " in answer.split(b"\r\n")[0]
-    yield (
-        ("ok", f"daemon at {address}") if is_well else ("note", f"{address} answers {answer!r:.60}")
-    )
-
-
-def _ping(address: str) -> bytes:
-    parts = urlsplit(address)
-    is_unix = parts.scheme == "unix"
-    with socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET) as connection:
-        connection.settimeout(2)
-        connection.connect(parts.path if is_unix else (parts.hostname, parts.port or 2375))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
-        return connection.recv(1024)
+    version, cgroup = about["ServerVersion"], about.get("CgroupVersion", "1")
+    memory = f"{about['MemTotal'] / 1e9:,.1f} GB"
+    yield "ok", f"daemon {version}, cgroup {cgroup}, {about['NCPU']} CPUs, {memory}"
+    if image is None:
+        yield "note", f"no image for workers of this kernel: `{BUILD_COMMAND}` makes one"
+        return
+    states = Counter(load.state for load in told_loads(session.store.pools()).values())
+    warm = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    yield "ok", f"image {image}; containers of this store: {warm or 'none'}"
 
 
 def _lab(session: Session) -> Iterator[tuple[str, str]]:

@@ -61,6 +61,10 @@ class BackendError(WfnbError):
     """No worker can be started."""
 
 
+class ImageError(BackendError):
+    """There is no image for workers, and none can be made."""
+
+
 class RequirementsError(WfnbError):
     """What a task requires cannot be installed."""
 
@@ -79,6 +83,13 @@ class RunCancelledError(WfnbError):
 
 class RunTimeoutError(WfnbError, TimeoutError):
     """The run has not ended in time; it goes on."""
+
+
+class WaitInterrupted(KeyboardInterrupt):
+    """The user stopped waiting for a run; what there is to say has been printed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["KeyboardInterrupt: the wait was stopped, not the run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

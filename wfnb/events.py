@@ -29,8 +29,13 @@ class Sample:
     output_bytes: int = 0
 
     @property
+    def occupied_seconds(self) -> float:
+        """For so long its worker could do nothing else."""
+        return self.load_seconds + self.call_seconds + self.save_seconds
+
+    @property
     def end_seconds(self) -> float:
-        return self.start_seconds + self.load_seconds + self.call_seconds + self.save_seconds
+        return self.start_seconds + self.occupied_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,10 @@ class NoWorkers(Event):
 class WorkerJoined(Event):
     label: str
     """Host, process or container of the worker."""
+    waited_seconds: float | None = None
+    """Since it was asked for; None where that is not known."""
+    is_cold: bool = False
+    """Whether it was started for this launch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +141,8 @@ def done_note(task: str, attempt: int, sample: Sample, *, how: str = "done") -> 
 def read_entry(entry: bytes | str) -> Iterator[Event]:
     """The events of one stream entry: a JSON object written by one transition.
 
-    {"at": s, "w": worker, "opened": generation, "joined": label, "done": [...],
-    "expanded": [[done's words, count]], "reused": [task, ...], "failed": [...],
+    {"at": s, "w": worker, "opened": generation, "joined": label, "waited": s, "cold": 0 or 1,
+    "done": [...], "expanded": [[done's words, count]], "reused": [task, ...], "failed": [...],
     "returned": [[task, attempt]], "claimed": [[task, attempt]], "left": 1, "lost": reason,
     "none": reason, "ended": status}; each part is optional.
     """
@@ -142,7 +151,13 @@ def read_entry(entry: bytes | str) -> Iterator[Event]:
     if "opened" in note:
         yield RunOpened(at_seconds=at, generation=note["opened"])
     if "joined" in note:
-        yield WorkerJoined(at_seconds=at, worker=worker, label=note["joined"])
+        yield WorkerJoined(
+            at_seconds=at,
+            worker=worker,
+            label=note["joined"],
+            waited_seconds=note.get("waited"),
+            is_cold=bool(note.get("cold")),
+        )
     yield from _task_events(note, at, worker)
     if "left" in note:
         yield WorkerLeft(at_seconds=at, worker=worker)

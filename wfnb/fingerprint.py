@@ -28,10 +28,7 @@ from wfnb.contents import (
     add_type,
     element_by_name,
 )
-from wfnb.functions import (
-    global_names,
-    is_importable,
-)
+from wfnb.functions import is_importable, used_globals
 from wfnb.modules import is_library, look_again
 
 Adder: TypeAlias = Callable[[Writer, Any], None]
@@ -167,11 +164,9 @@ class Walk:
     def _add_function(self, function: FunctionType) -> None:
         code = function.__code__
         self._parts.append(code_content(code))
-        outer = function.__globals__
-        for name in global_names(code):
-            if name in outer:
-                self.name(name)
-                self.add(outer[name])
+        for name, value in used_globals(function).items():
+            self.name(name)
+            self.add(value)
         self.add(function.__defaults__)
         self.add(function.__kwdefaults__)
         for cell in function.__closure__ or ():

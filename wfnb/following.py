@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
 from wfnb.backend import Backend
 from wfnb.errors import BackendError
-from wfnb.events import START, Event, EventId, read_entry
+from wfnb.events import START, Event, EventId, TaskClaimed, TaskDone, read_entry
 from wfnb.graph import Graph
 from wfnb.plan import Plan
 from wfnb.storage import RunId, Store
 from wfnb.timeline import Crew, Timeline, derived_states
 
 SNAPSHOT_SECONDS = 5.0
+FULL = 1000
+"""So many entries come at once when there are more; fewer are all that there are."""
 LOOK_SECONDS = 2.0
 ALONE_SECONDS = 10.0
 
@@ -43,20 +45,26 @@ class Follower:
         """Up to date by the events, and right by the state: at first, every 5 s, and at the end."""
         with self._lock:
             self._take()
+            is_over = is_over or self._timeline.is_over
             if not self._is_settled and (is_over or time.monotonic() >= self._correct_at):
                 self._correct()
             return self._timeline
 
     def _take(self, until: EventId | None = None) -> None:
         last = None if until is None else _moment(until)
-        while entries := self._store.events(self._run, self._after):
-            for at, entry in entries:
-                if last is not None and _moment(at) > last:
-                    return
-                self._after = at
-                self._is_settled = False
-                for event in read_entry(entry):
-                    self._timeline.record(event)
+        has_more = True
+        while has_more:
+            entries = self._store.events(self._run, self._after)
+            has_more = len(entries) >= FULL
+            if last is not None:
+                entries = [(at, entry) for at, entry in entries if _moment(at) <= last]
+            if not entries:
+                return
+            self._after = entries[-1][0]
+            self._is_settled = False
+            events = [event for _, entry in entries for event in read_entry(entry)]
+            for event in _without_claims_that_ended(events):
+                self._timeline.record(event)
 
     def _correct(self) -> None:
         # Events newer than the snapshot must not be undone by it, so they are taken after it.
@@ -124,6 +132,14 @@ def events_of(store: Store, run: RunId, *, follow: bool) -> Iterator[Event]:
             yield from read_entry(entry)
         if is_over and not entries:
             return
+
+
+def _without_claims_that_ended(events: Sequence[Event]) -> Iterator[Event]:
+    """What the end of an attempt says about a task replaces all that its begin says."""
+    ended = {(event.task, event.attempt) for event in events if isinstance(event, TaskDone)}
+    for event in events:
+        if not isinstance(event, TaskClaimed) or (event.task, event.attempt) not in ended:
+            yield event
 
 
 def _moment(event: EventId) -> tuple[int, int]:

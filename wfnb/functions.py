@@ -18,6 +18,7 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from wfnb.errors import SerialisationError
+from wfnb.shells import hides_builtin
 
 Namespaces = dict[int, dict[str, Any]]
 """For each globals dict met in one pickle, the dict that its functions share on the other side."""
@@ -59,7 +60,8 @@ def _global_names(code: CodeType) -> Iterator[str]:
 def used_globals(function: FunctionType) -> dict[str, Any]:
     """The globals in use that exist now; a missing one is a NameError when it runs, not before."""
     outer = function.__globals__
-    return {name: outer[name] for name in global_names(function.__code__) if name in outer}
+    found = ((name, outer[name]) for name in global_names(function.__code__) if name in outer)
+    return {name: value for name, value in found if not hides_builtin(name, value)}
 
 
 def is_importable(thing: Any) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from wfnb.errors import RequirementsError
@@ -126,7 +127,7 @@ def resolve(using: Installer, wanted: Sequence[str], draft: Path, *, log: Path, 
     constraints, report = draft / "constraints.txt", draft / "report.json"
     pins = [f"{name}=={version}" for name in WORKERS_NEED if (version := version_of(name))]
     constraints.write_text("\n".join(pins))
-    output = _run(using.resolve(wanted, constraints, report), draft, log=log, tell=tell)
+    output = run(using.resolve(wanted, constraints, report), draft, log=log, tell=tell)
     return using.answer(output, report)
 
 
@@ -139,14 +140,21 @@ def install(using: Installer, pins: Pins, draft: Path, *, log: Path, tell: Tell)
         for name, version in sorted(pins.items())
     ]
     if pinned:
-        _run(using.install(pinned, target), draft, log=log, tell=tell)
+        run(using.install(pinned, target), draft, log=log, tell=tell)
     return target
 
 
-def _run(command: Sequence[str], folder: Path, *, log: Path, tell: Tell) -> str:
+def run(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    log: Path,
+    tell: Tell,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """What it said. Whatever ends the wait, an interrupt for one, kills it."""
     said: list[str] = []
-    with log.open("a") as file, _started(command, folder) as process:
+    with log.open("a") as file, _started(command, folder, settings) as process:
         print("$", *command, file=file, flush=True)
         try:
             for line in process.stdout or ():
@@ -164,12 +172,14 @@ def _run(command: Sequence[str], folder: Path, *, log: Path, tell: Tell) -> str:
     return "".join(said)
 
 
-def _started(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+def _started(
+    command: Sequence[str], folder: Path, settings: Mapping[str, str]
+) -> subprocess.Popen[str]:
     mortal = [sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid()), *command]
     return subprocess.Popen(
         mortal,
         cwd=folder,  # it holds no settings and no modules of anybody
-        env=surroundings(os.environ),
+        env=surroundings(os.environ) | dict(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -179,6 +179,7 @@ def task(
     duration: str | float | timedelta | None = None,
     reuse: bool = False,
     pure: bool = True,
+    more_memory: float | None = None,
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -187,6 +188,7 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     `retries` more attempts follow a failed one, the nth after retry_delay * 2**(n-1) seconds;
     an attempt is stopped after `timeout` seconds; `on_worker_lost="fail"` makes it at-most-once;
+    one that ran out of its memory is followed by one with `more_memory` times as much;
     `io` tells predictions how output grows with input: "constant", "linear" or wfnb.power(k);
     `duration`, such as "2s", what a call is guessed to take while there is no history.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from wfnb.storage import Reusable, RunId, Store
 
@@ -75,6 +79,22 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for line in (headings, *rows)
     ]
     return "\n".join(lines)
+
+
+@cache
+def this_user() -> str:
+    """As runs name their owner."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())  # a container may have no name for its user
+    return f"{user}@{socket.gethostname()}"
+
+
+def sparse_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Without the columns that say nothing."""
+    shown = [at for at, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    return table([headings[at] for at in shown], [[row[at] for at in shown] for row in rows])
 
 
 def _summary(run: RunId, about: Mapping[str, str]) -> RunSummary:

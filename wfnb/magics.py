@@ -16,14 +16,14 @@ from wfnb.cell_options import parser as task_parser
 from wfnb.cell_options import wish_of
 from wfnb.cell_tasks import CellTask
 from wfnb.cells import Source
-from wfnb.commands import HELP, UsageFault, parser, words_of
+from wfnb.commands import HELP, UsageFault, choices_of, parser, words_of
 from wfnb.doctor import examine
-from wfnb.errors import RunTimeoutError, WfnbError
+from wfnb.errors import RunTimeoutError, WaitInterrupted, WfnbError
 from wfnb.failures import all_described
 from wfnb.notebook import CellWatch, Started
 from wfnb.panels import build, is_live, show_run
 from wfnb.plan import Plan
-from wfnb.runner import Run, WaitInterrupted
+from wfnb.runner import Run
 from wfnb.session import Session
 from wfnb.terminal import Progress, Surface, Terminal, waited
 from wfnb.widgets.ansi import safe_lines
@@ -92,7 +92,7 @@ class WfMagics(Magics):
         )
 
     def _connect(self, asked: argparse.Namespace) -> None:
-        self.session.connect(asked.store, asked.backend, workers=asked.workers)
+        self.session.use(choices_of(asked), tell=_say)
         _say(self.session.found())
 
     def _show(self, asked: argparse.Namespace) -> None:
@@ -158,6 +158,9 @@ class WfMagics(Magics):
 
     def _runs(self, asked: argparse.Namespace) -> None:
         _say(repr(self.session.runs()))
+
+    def _workers(self, asked: argparse.Namespace) -> None:
+        _say(repr(self.session.crew(self._named_run(asked.run))))
 
     def _attach(self, asked: argparse.Namespace) -> Run:
         return self.session.attach(asked.run)

@@ -127,10 +127,15 @@ def own_content(module: str) -> bytes | None:
         if source is None or not source.is_known:
             return None
         found[name] = (source.content, *stamps(source.texts))
-        is_package = Path(file).stem == "__init__"
-        to_see += _parents(name)
-        to_see += imported(source.imports, name if is_package else name.rpartition(".")[0])
+        to_see += imported_by(name, file, source)
     return _digest(atom(tuple(sorted(found.items()))))
+
+
+def imported_by(name: str, file: str, source: Source) -> list[str]:
+    """The modules that importing this one of the user's may import, those that it lies in too."""
+    is_package = Path(file).stem == "__init__"
+    package = name if is_package else name.rpartition(".")[0]
+    return _parents(name) + imported(source.imports, package)
 
 
 def imported(imports: Iterable[Import], package: str = "") -> list[str]:
@@ -176,12 +181,25 @@ def were_edited_since(when_seconds: float) -> bool:
 def _own_files(count: int, latest: str) -> list[str]:
     """Of the user's modules. Asked for with each task, and looked for when another is loaded."""
     del count, latest
-    found = []
+    return list(own_modules().values())
+
+
+def own_modules() -> dict[str, str]:
+    """The user's modules that are loaded here, and where they are."""
+    found = {}
     for name, module in [*sys.modules.items()]:
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and name != "__main__" and not _is_installed(name, module):
-            found.append(file)
+            found[name] = file
     return found
+
+
+def own_file(name: str) -> str | None:
+    """Where the user's module of this name is, loaded or not; None of an installed one."""
+    if name == "__main__" or name.partition(".")[0] == "wfnb":
+        return None
+    file = _file_of(name)
+    return None if file is None or _lies_in_library(file) else file
 
 
 def own_submodules(module: ModuleType) -> list[str]:

@@ -29,6 +29,7 @@ def options_of(  # noqa: PLR0913  the options of @task, spelt out
     duration: str | float | timedelta | None = None,
     reuse: bool = False,
     pure: bool = True,
+    more_memory: float | None = None,
 ) -> Options:
     """Raises OptionError, naming option and value, for what makes no sense."""
     return Options(
@@ -45,6 +46,7 @@ def options_of(  # noqa: PLR0913  the options of @task, spelt out
         ),
         duration_seconds=None if duration is None else seconds_of("duration", duration),
         reuse=_choice("reuse", reuse, isinstance(reuse, bool), "True, False"),
+        more_memory=None if more_memory is None else _factor("more_memory", more_memory),
         pure=_choice("pure", pure, isinstance(pure, bool), "True, False"),
     )
 
@@ -70,6 +72,13 @@ def _seconds(option: str, value: float | timedelta, *, above_zero: bool = False)
         least = "more than 0" if above_zero else "0 or more"
         raise OptionError(f"{option}={value!r}: give seconds or a timedelta, {least}")
     return float(seconds)
+
+
+def _factor(option: str, value: float) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 1 < value < float("inf"):
+        raise OptionError(f"{option}={value!r}: give a number above 1, such as 1.5")
+    return float(value)
 
 
 def _resources(resources: Resources | None) -> Resources:

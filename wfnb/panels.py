@@ -20,6 +20,7 @@ from wfnb.planners import PLANNERS
 from wfnb.runner import Run
 from wfnb.session import Session
 from wfnb.views import graph_of, picture
+from wfnb.widgets.crew import CrewFeed
 
 if TYPE_CHECKING:
     from wfnb.widgets.builder import Builder
@@ -96,7 +97,8 @@ class Panels:
 
     def board(self, thing: Any = None) -> Dashboard:
         """A live panel of a run, a plan, a graph, tasks, or the draft; raises GraphError."""
-        make = import_module("wfnb.widgets.dashboard").Dashboard
+        crew = CrewFeed(self._session.loads)
+        make = partial(import_module("wfnb.widgets.dashboard").Dashboard, crew=crew)
         board: Dashboard
         if isinstance(thing, Run):
             board = make(thing.graph, title=str(thing.id)).follow(thing)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 from wfnb.errors import PlanError
-from wfnb.graph import Graph, TaskId
-from wfnb.resources import Resources
+from wfnb.graph import Graph, Options, TaskId
+from wfnb.growth import map_id
+from wfnb.needs import options_of
+from wfnb.resources import Resources, bytes_of
+from wfnb.timeline import Timeline
+
+MOST_WORKERS = 64
+"""That one plan may name: more than a pool will have."""
+_MEMORY = re.compile(r"[^@+]*cpu-(\d+)")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,57 @@ class Placement:
         return f"{size}+{self.environment}" if self.environment else size
 
 
+def memory_of(queue: str) -> int | None:
+    """The limit of its workers, as `Placement.queue` wrote it; None of a named worker's queue."""
+    found = _MEMORY.match(queue)
+    return found and int(found[1])
+
+
+def resized(resources: Resources, memory_bytes: int) -> Resources:
+    """With another limit, in words if these say it exactly."""
+    words = f"{memory_bytes / 1e6:.6f}".rstrip("0").rstrip(".") + "MB"
+    return replace(resources, memory=words if bytes_of(words) == memory_bytes else memory_bytes)
+
+
+def with_more_memory(placement: Placement, options: Options) -> Placement | None:
+    """For an attempt that follows one which ran out of memory; None where nothing is said of it."""
+    memory_bytes = placement.resources.memory_bytes
+    if memory_bytes is None or options.more_memory is None:
+        return None
+    more = resized(placement.resources, round(memory_bytes * options.more_memory))
+    return replace(placement, resources=more, worker=None)
+
+
+class Outlook(Protocol):
+    """What a plan is expected to come to; wfnb.simulator makes it."""
+
+    makespan_seconds: float
+    up_bytes: int
+    down_bytes: int
+
+    @property
+    def workers(self) -> Sequence[str]: ...
+
+    @property
+    def cold_starts(self) -> int: ...
+
+    @property
+    def warm_starts(self) -> int: ...
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all calls together."""
+        ...
+
+    @property
+    def gb_seconds(self) -> float:
+        """Memory limits in GB (10^9) x seconds that tasks occupy their workers."""
+        ...
+
+    @property
+    def timeline(self) -> Timeline: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A graph and a placement for each of its tasks; refuses to exist if one is missing."""
@@ -43,21 +104,34 @@ class Plan:
     planner: str = "by hand"
     notes: tuple[str, ...] = field(default=())
     """What the planner wants said, such as that it had no history to predict from."""
+    order: tuple[int, ...] | None = None
+    """Each task's turn among those of its named worker, which takes of what is ready the task with
+    the lowest number; None: as they become ready."""
+    foresee: Callable[[Plan], Outlook] | None = field(default=None, repr=False)
+    """Plays the plan before it runs; None where nothing can be said."""
 
     def __post_init__(self) -> None:
-        missing = [task for task in self.graph if task not in self.placements]
-        if missing:
-            some = ", ".join(missing[:3])
-            message = f"{self.planner} placed {len(missing)} tasks nowhere, {some} among them"
-            raise PlanError(message)
+        _refuse_other_tasks(self)
+        _refuse_disorder(self)
         first: dict[str, TaskId] = {}
         for task in self.graph:
             worker = self.placements[task].worker
             if worker is not None:
                 _refuse_to_mix(self, worker, first.setdefault(worker, task), task)
+        _refuse_workers(self, first)
 
     def __repr__(self) -> str:
         return f"<plan by {self.planner}: {len(self.graph)} tasks>"
+
+    @cached_property
+    def outlook(self) -> Outlook | None:
+        """What it is expected to come to."""
+        return self.foresee and self.foresee(self)
+
+    @property
+    def predicted(self) -> Timeline | None:
+        """What is expected to happen when and where."""
+        return None if self.outlook is None else self.outlook.timeline
 
     @cached_property
     def queue_at(self) -> tuple[str, ...]:
@@ -73,16 +147,93 @@ class Plan:
         return tuple(queues)
 
     @cached_property
+    def first_of_each(self) -> tuple[tuple[TaskId, Placement], ...]:
+        """Each placement that an attempt may have, with its first task: backends size workers so.
+
+        Those for attempts after one that ran out of memory come last.
+        """
+        graph, first = self.graph, dict[int, tuple[TaskId, Placement]]()
+        for task in graph:
+            placement = self.placements[task]
+            first.setdefault(id(placement), (task, placement))
+        more: dict[str, tuple[TaskId, Placement]] = {}
+        if any(function.options.more_memory for function in graph.functions):
+            for at, task in enumerate(graph):
+                bigger = with_more_memory(self.placements[task], options_of(graph, at))
+                if bigger is not None:
+                    more.setdefault(bigger.queue, (task, bigger))
+        return *first.values(), *more.values()
+
+    def resources_of(self, task: TaskId) -> Resources:
+        """An item's are its map's."""
+        return self.placements[map_id(task) or task].resources
+
+    @cached_property
     def environments(self) -> tuple[str, ...]:
         """Of which there must be workers; "" stands for the kernel's own packages."""
         kinds = {id(place): place for place in map(self.placements.__getitem__, self.graph)}
         return tuple(sorted({place.environment for place in kinds.values()}))
 
     @property
+    def sizes(self) -> dict[str, Resources]:
+        """Of the workers of each queue."""
+        return {place.queue: place.resources for _, place in self.first_of_each}
+
+    @property
     def workers(self) -> tuple[str, ...]:
         """The planned workers; none when every task may run anywhere."""
         named = (self.placements[task].worker for task in self.graph)
         return tuple(dict.fromkeys(worker for worker in named if worker is not None))
+
+    def at_once(self, workers: int) -> int:
+        """So many there must be at once where `workers` may serve one queue, or a run stands still.
+
+        Named ones stay while tasks of theirs are to come, and may wait for what the others do.
+        """
+        named = len(self.workers)
+        has_others = named and any(self.placements[task].worker is None for task in self.graph)
+        return workers + named if has_others else max(workers, named)
+
+
+def _refuse_other_tasks(plan: Plan) -> None:
+    """Every task of the graph has a placement, and nothing else has."""
+    graph, placements = plan.graph, plan.placements
+    missing = [task for task in graph if task not in placements]
+    if missing:
+        some = ", ".join(missing[:3])
+        raise PlanError(
+            f"{plan.planner} placed {len(missing)} tasks nowhere, {some} among them: give each "
+            "task of the graph a Placement"
+        )
+    if len(placements) > len(graph):
+        unknown = [task for task in placements if task not in graph]
+        some = ", ".join(unknown[:3])
+        raise PlanError(
+            f"{plan.planner} placed {some}, and the graph has no such task: plan this very graph, "
+            "and leave out items of maps, which go where their map goes"
+        )
+
+
+def _refuse_disorder(plan: Plan) -> None:
+    if plan.order is not None and len(plan.order) != len(plan.graph):
+        raise PlanError(
+            f"{plan.planner} has an order of {len(plan.order)} turns for {len(plan.graph)} tasks: "
+            "give each task one"
+        )
+
+
+def _refuse_workers(plan: Plan, first: Mapping[str, TaskId]) -> None:
+    """`first` task of each."""
+    if len(first) > MOST_WORKERS:
+        raise PlanError(
+            f"{plan.planner} names {len(first)} workers, and there may be {MOST_WORKERS}: put more "
+            "tasks on one, or leave worker=None"
+        )
+    for worker, task in first.items():
+        if not _NAME.fullmatch(worker):
+            raise PlanError(
+                f"{task} is on a worker named {worker!r}: use letters, digits, '_', '.' and '-'"
+            )
 
 
 def _refuse_to_mix(plan: Plan, worker: str, first: TaskId, task: TaskId) -> None:
@@ -91,8 +242,8 @@ def _refuse_to_mix(plan: Plan, worker: str, first: TaskId, task: TaskId) -> None
         return
     if one.resources != other.resources:
         raise PlanError(
-            f"worker {worker} is {one.resources}, but {task} wants {other.resources}: "
-            "a worker has one size"
+            f"worker {worker} is {one.resources} for {first}, but {task} wants {other.resources}: "
+            "a worker has one size, so put them on different workers"
         )
     if one.environment != other.environment:
         needs = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from wfnb import installed
 from wfnb.environments import environment_of, prepare
@@ -17,10 +18,34 @@ Sets = dict[tuple[int, str | None], tuple[str, ...]]
 """What each function needs on each named worker that has it, and on any other; {} for nothing."""
 
 
+class Furnish(Protocol):
+    """Puts packages where workers find them: into a folder of this host, or a layer of an image."""
+
+    def __call__(
+        self, requirements: tuple[str, ...], tell: Tell, *, wanted_by: str, fresh: bool
+    ) -> str:
+        """The environment's name; "" where all is there anyway. Raises RequirementsError."""
+        ...
+
+
+def into_folder(requirements: tuple[str, ...], tell: Tell, *, wanted_by: str, fresh: bool) -> str:
+    """What the kernel lacks, on this host."""
+    environment = environment_of(requirements)
+    if environment is None:
+        return ""
+    prepare(environment, tell, wanted_by=wanted_by, fresh=fresh)
+    return environment.name
+
+
 def prepare_all(
-    plan: Plan, tell: Tell, *, workflow: str | Iterable[str] = (), fresh: bool = False
+    plan: Plan,
+    tell: Tell,
+    *,
+    workflow: str | Iterable[str] = (),
+    fresh: bool = False,
+    furnish: Furnish = into_folder,
 ) -> Plan:
-    """Install what the plan's tasks require and the kernel lacks; the plan with environments.
+    """Install what the plan's tasks require and workers lack; the plan with environments.
 
     `workflow` are requirements of every task, unless it has its own of that name. A named worker
     has all that its tasks require. Raises PlanError for tasks that cannot share their worker, and
@@ -29,14 +54,10 @@ def prepare_all(
     sets = _sets(plan, requirements_of(workflow))
     if not sets:
         return plan
-    names: dict[tuple[str, ...], str] = {}
-    for requirements, tasks in _wanted(plan, sets).items():
-        environment = environment_of(requirements)
-        if environment is None:
-            names[requirements] = ""
-            continue
-        prepare(environment, tell, wanted_by=_who(plan, tasks), fresh=fresh)
-        names[requirements] = environment.name
+    names = {
+        requirements: furnish(requirements, tell, wanted_by=_who(plan, tasks), fresh=fresh)
+        for requirements, tasks in _wanted(plan, sets).items()
+    }
     return _equipped(plan, sets, names)
 
 

@@ -93,10 +93,14 @@ def conflict_of(requirements: Iterable[str]) -> tuple[str, ...]:
     return ()
 
 
-def applies(text: str, *, extra: str = "") -> bool:
-    """Whether its marker, if it has one, holds for this Python on this machine."""
+def applies(text: str, *, extra: str = "", python: str = "") -> bool:
+    """Whether its marker, if it has one, holds for this Python on this machine.
+
+    `python` is the full version of another, of the same minor version.
+    """
     marker = _read(text).marker
-    return marker is None or marker.evaluate({"extra": extra})
+    surroundings = {"extra": extra} | ({"python_full_version": python} if python else {})
+    return marker is None or marker.evaluate(surroundings)
 
 
 def unmarked(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wfnb.graph import Graph
+from wfnb.needs import options_of
 from wfnb.storage.records import Identity
 
 
@@ -48,4 +49,9 @@ class Role:
     def is_limited(self, at: int) -> bool:
         """Claimed before it starts: only of a claim the store can say that it broke its limits."""
         options = self.graph.functions[self.graph.function_at[at]].options
-        return options.timeout_seconds is not None or options.resources.memory_bytes is not None
+        has_memory = options.resources.memory_bytes is not None or self.may_move(at)
+        return options.timeout_seconds is not None or has_memory
+
+    def may_move(self, at: int) -> bool:
+        """To a worker with more memory, after an attempt that had too little."""
+        return options_of(self.graph, at).more_memory is not None

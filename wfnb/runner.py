@@ -7,30 +7,29 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from wfnb.answers import Answer, name_of
-from wfnb.backend import Backend
+from wfnb.backend import Connection
 from wfnb.errors import (
     ErrorRecord,
     RunCancelledError,
     RunNotFoundError,
     RunTimeoutError,
     TaskError,
+    WaitInterrupted,
 )
 from wfnb.events import Event
 from wfnb.failures import task_error
 from wfnb.following import Follower, Lifeline, events_of
 from wfnb.graph import Graph, TaskId
-from wfnb.growth import GrowingGraph, map_id
-from wfnb.metrics import Table, tasks_frame
+from wfnb.growth import GrowingGraph
+from wfnb.metrics import Table, Usage, launches_frame, tasks_frame, usage_of
 from wfnb.plan import Plan
 from wfnb.reusing import known_values
-from wfnb.signing import Signer
 from wfnb.sizes import size_of, sized, written
-from wfnb.storage import RunId, Store
+from wfnb.storage import RunId
 from wfnb.storage.opening import load_plan, opening_of, stored_graph
 from wfnb.storage.outputs import Archive
 from wfnb.storage.resuming import seed_to_resume
@@ -42,22 +41,6 @@ TELL_SECONDS = 0.2
 MOST_AWAITED = 16
 """So many results come along with the news of the end; more are asked for when it is there."""
 KEEP_SECONDS = 7 * 24 * 3600
-
-
-class WaitInterrupted(KeyboardInterrupt):
-    """The user stopped waiting; what there is to say has been printed."""
-
-    def _render_traceback_(self) -> list[str]:
-        return ["KeyboardInterrupt: the wait was stopped, not the run"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """What a client reaches a run through."""
-
-    store: Store
-    backend: Backend
-    signer: Signer
 
 
 class Run:
@@ -175,10 +158,18 @@ class Run:
 
     @property
     def tasks(self) -> Table:
-        """One row a task: state, worker, attempt, times and sizes."""
-        timeline, placements = self.timeline, self.plan.placements
-        sizes = {task: str(placements[map_id(task) or task].resources) for task in timeline.graph}
-        return tasks_frame(timeline, sizes)
+        """One row a task: state, worker, attempt, times, sizes, and what it used."""
+        return tasks_frame(self.timeline, self.plan.resources_of)
+
+    @property
+    def launches(self) -> Table:
+        """One row for each time that a worker joined: how long it took, and if it was cold."""
+        return launches_frame(self.timeline)
+
+    @property
+    def usage(self) -> Usage:
+        """CPU-s, GB-s and launches, in sum."""
+        return usage_of(self.timeline, self.plan.resources_of)
 
     @property
     def errors(self) -> list[ErrorRecord]:
@@ -266,23 +257,22 @@ def start(  # noqa: PLR0913  how a run begins
     run = RunId(f"{name_of(graph)}-{secrets.token_hex(4)}")
     answer = answer or Answer.read(None, graph)
     backend, store = connection.backend, connection.store
-    about = {
-        "answer": str(answer),
-        "backend": backend.name,
-        "owner": owner,
-        "beside": str(len(graph.maps) + len(graph.maps_of)),
-        "key": connection.signer.fingerprint,
-    }
     known = known_values(graph, store, connection.signer, run, fresh=fresh)
     opening = opening_of(
         plan,
         backend.lanes(plan),
         run=run,
         signer=connection.signer,
-        about=about,
+        about=connection.about
+        | {
+            "answer": str(answer),
+            "owner": owner,
+            "beside": str(len(graph.maps) + len(graph.maps_of)),
+        },
         keep_seconds=KEEP_SECONDS,
         kept=known.kept,
         reused=known.results,
+        sees_files=backend.sees_files,
     )
     if not store.open_run(opening) and not pool_is_coming:
         backend.serve(plan)

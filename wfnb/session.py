@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import atexit
-import getpass
+import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from wfnb.answers import Answer, asked
-from wfnb.backend import Backend
-from wfnb.choices import BACKENDS, Choices, refuse_nonsense
+from wfnb.backend import Backend, Connection
+from wfnb.choices import BACKENDS, Choices, backend_of, refuse_idle, refuse_nonsense
+from wfnb.crews import CrewTable, crew_of
 from wfnb.draft import Draft
 from wfnb.freezing import freeze
 from wfnb.graph import Graph
-from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table
+from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table, this_user
+from wfnb.loads import Loads
 from wfnb.plan import Plan
 from wfnb.planners import planner_named
+from wfnb.planners.terms import Terms
 from wfnb.requirements import requirements_of
 from wfnb.resources import Resources
-from wfnb.runner import Connection, Run
+from wfnb.runner import Run
 from wfnb.runner import attach as attach_run
 from wfnb.runner import start as start_run
 from wfnb.signing import Signer, load_key
@@ -55,8 +56,11 @@ class Session:
         self._pool_due = 0.0
         self._store: Store | None = None
         self._signer: Signer | None = None
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[tuple[str, str], Backend] = {}
+        self._tell: Callable[[str], object] = _tell
         self._closing: list[Store | Backend] = []
+        self.loads = Loads(lambda: self.store)
+        """What the workers of its runs use."""
 
     def __repr__(self) -> str:
         return f"<session: {self.place}, backend {self._choices.backend}>"
@@ -91,9 +95,8 @@ class Session:
         `workers` at most work on a run at once; `resources` is the size of the worker that a task
         gets which asks for none; `requirements` are packages that every task needs, or the name of
         a requirements.txt. For backend "docker", `image` is what containers are made of, `hosts`
-        are the daemons to start them (ssh://user@host, tcp://host:2376; none: this machine's), and
-        with `build` an image that is missing is built. Raises StoreError within 3 s if the store
-        does not answer.
+        are daemons (ssh://user@host, tcp://host:2376; none: this machine's), and with `build` an
+        image that is missing is built. Raises StoreError if the store does not answer within 3 s.
         """
         choices = Choices(
             store=store,
@@ -105,6 +108,12 @@ class Session:
             hosts=(hosts,) if isinstance(hosts, str) else tuple(hosts),
             build=build,
         )
+        return self.use(choices)
+
+    def use(self, choices: Choices, *, tell: Callable[[str], object] = _tell) -> Session:
+        """What `connect` does; `tell` hears how an image is built."""
+        refuse_idle(choices)
+        self._tell = tell
         self._open(choices)
         if not self._is_pool_coming(self.connection()):
             self.connection().backend.serve()
@@ -117,12 +126,12 @@ class Session:
             self._closing.pop().close()
         self._store, self._backends = None, {}
 
-    def connection(self, backend: str | None = None) -> Connection:
-        """What runs are reached through; connects if nothing has yet."""
+    def connection(self, backend: str | None = None, *, terms: str = "{}") -> Connection:
+        """What runs are reached through; connects if nothing has yet. `terms` are the run's."""
         if self._store is None or self._signer is None:
             self._open(self._choices)
         store, signer = cast(Store, self._store), cast(Signer, self._signer)
-        return Connection(store=store, backend=self._backend(backend), signer=signer)
+        return Connection(store=store, backend=self._backend(backend, terms), signer=signer)
 
     @property
     def store(self) -> Store:
@@ -158,7 +167,7 @@ class Session:
             plan,
             connection,
             answer=answer,
-            owner=_owner(),
+            owner=this_user(),
             pool_is_coming=is_coming and plan.environments == ("",),
             fresh=fresh,
         )
@@ -188,13 +197,20 @@ class Session:
         """Come back to a run, from any kernel; RunNotFoundError if it is gone."""
         about = self.store.snapshot(RunId(run)).about
         backend = about.get("backend")
-        connection = self.connection(backend if backend in BACKENDS else None)
+        known = backend if backend in BACKENDS else None
+        connection = self.connection(known, terms=about.get("terms", "{}"))
         self.last = attach_run(RunId(run), connection, answer=about.get("answer"))
         return self.last
 
     def runs(self) -> RunTable:
         """The runs that the store knows, the latest first."""
         return run_table(self.store)
+
+    def crew(self, run: Run | None = None) -> CrewTable:
+        """Who works on a run, or has, and what each uses now; of the last one if none is named."""
+        run = run or self.last
+        loads = self.loads.look(run.timeline.crew.labels.values()) if run else {}
+        return crew_of(run.timeline, loads) if run else CrewTable()
 
     def reusable(self) -> ReuseTable:
         """What is kept for reuse, the last used first."""
@@ -244,7 +260,7 @@ class Session:
             case _:
                 tasks, answer = asked(targets)
                 graph = freeze(tasks)
-        chosen = planner_named(planner or self.planner, self._choices.resources)
+        chosen = planner_named(planner or self.planner, Terms(default=self._choices.resources))
         return chosen.plan(graph, None), answer
 
     def _open(self, choices: Choices) -> None:
@@ -256,38 +272,26 @@ class Session:
         self._closing.append(store)
         self._choices, self._store, self._signer, self._backends = choices, store, signer, {}
 
-    def _backend(self, name: str | None) -> Backend:
+    def _backend(self, name: str | None, terms: str = "{}") -> Backend:
         name = name or self._choices.backend
-        if name not in self._backends:
-            self._backends[name] = self._made(name)
-            self._closing.append(self._backends[name])
-        return self._backends[name]
-
-    def _made(self, name: str) -> Backend:
-        refuse_nonsense(replace(self._choices, backend=name))
-        module, kind = BACKENDS[name]
-        make = getattr(import_module(module), kind)
-        made: Backend
-        if name == "inline":
-            made = make(self._store, self._signer)
-        else:
-            made = make(self._store, self.address or "embedded", **self._choices.terms(name))
-        return made
+        if (name, terms) not in self._backends:
+            made = backend_of(
+                self._choices,
+                name,
+                store=cast(Store, self._store),
+                signer=cast(Signer, self._signer),
+                tell=self._tell,
+                terms=json.loads(terms),
+            )
+            self._backends[name, terms] = made
+            self._closing.append(made)
+        return self._backends[name, terms]
 
 
 @cache
 def default_session() -> Session:
     """The session that wfnb.run, the magics and the command line share."""
     return Session()
-
-
-@cache
-def _owner() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())  # a container may have no name for its user
-    return f"{user}@{socket.gethostname()}"
 
 
 def _shell() -> Any:

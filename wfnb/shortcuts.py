@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wfnb.plan import Plan
 from wfnb.resources import Resources
 from wfnb.signing import load_key
-from wfnb.workers.poolfiles import files_of
-from wfnb.workers.process import cpus, pool_key, start_pool
+from wfnb.workers.process import cpus, host_pool
 
 if TYPE_CHECKING:
     from wfnb.listing import RunTable
@@ -23,24 +22,36 @@ if TYPE_CHECKING:
 _SESSION = "wfnb.session"
 
 
-def connect(
+def connect(  # noqa: PLR0913  all that a connection may be told
     store: str | None = None,
     backend: str = "process",
     *,
     workers: int | None = None,
     resources: Resources | None = None,
     requirements: str | Iterable[str] = (),
+    image: str | None = None,
+    hosts: str | Iterable[str] = (),
+    build: bool = False,
 ) -> Session:
     """Use this store and backend from now on. No store means a private Redis, started for you.
 
     `workers` at most work on a run at once; `resources` is the size of the worker that a task gets
     which asks for none; `requirements` are packages that every task needs, or a requirements.txt.
+    For backend "docker", `image` is what containers are made of (none: what `wfnb image build`
+    made), `hosts` are other daemons than this machine's, and `build=True` builds what is missing.
     """
     is_private = store in (None, "embedded")
     is_likely = workers is None or (type(workers) is int and 1 <= workers <= cpus())
     session = _session_for(backend if is_private and is_likely else None, slots=workers)
     return session.connect(
-        store, backend, workers=workers, resources=resources, requirements=requirements
+        store,
+        backend,
+        workers=workers,
+        resources=resources,
+        requirements=requirements,
+        image=image,
+        hosts=hosts,
+        build=build,
     )
 
 
@@ -121,9 +132,4 @@ def _session_for(backend: str | None, *, slots: int | None = None) -> Session:
 
 def _start_pool(url: str, slots: int) -> bool:
     load_key(create=True)  # workers read it, and must find it
-    pool = pool_key(url)
-    files = files_of(pool)
-    if files.pid() is not None:
-        return False
-    start_pool(files, url, pool=pool, slots=slots)
-    return True
+    return host_pool(url, slots=slots).start()

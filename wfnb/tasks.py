@@ -29,6 +29,8 @@ class Options:
     """What a call is guessed to take, until there is history to predict from."""
     reuse: bool = False
     """Whether what it returns is kept, and taken again where nothing has changed."""
+    more_memory: float | None = None
+    """Times the memory of an attempt that ran out of it, for the one that follows."""
     pure: bool = True
     """Whether equal code and equal inputs give an equal value."""
 

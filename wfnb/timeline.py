@@ -76,11 +76,14 @@ class Crew:
 
     labels: dict[str, str] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
+    launches: list[WorkerJoined] = field(default_factory=list)
+    """In the order in which workers joined; one that came back has several."""
 
     def record(self, event: Event) -> None:
         if isinstance(event, WorkerJoined):
             self.labels[event.worker] = event.label
             self.present.add(event.worker)
+            self.launches.append(event)
         elif isinstance(event, (WorkerLeft, WorkerLost)):
             self.present.discard(event.worker)
 

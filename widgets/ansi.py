@@ -49,6 +49,8 @@ def safe_text(text: str) -> str:
 
 def safe_line(text: str, *, at_most: int = 300) -> str:
     """One line of it, its blanks and breaks as single spaces."""
+    if len(text) <= at_most and text.isascii() and text.isprintable() and " " not in text:
+        return text  # as the ids of 10,000 tasks are
     line = " ".join(safe_text(text[: 4 * at_most]).split())
     return line if len(line) <= at_most else f"{line[: at_most - 1]}…"
 

@@ -14,7 +14,7 @@ from wfnb.widgets.mailbox import Mailbox, Message
 from wfnb.widgets.telling import looks
 
 STATIC = Path(__file__).parent / "static"
-PARTS = ("page", "told", "log", "graph", "inspector", "timeline", "panels", "companion")
+PARTS = ("page", "told", "log", "graph", "inspector", "timeline", "workers", "panels", "companion")
 """One module for a page, which has no address to import others from."""
 
 

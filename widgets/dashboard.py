@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
-from wfnb.errors import ErrorRecord, WfnbError
+from wfnb.errors import WfnbError
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Plan
 from wfnb.timeline import Span, TaskState, Timeline
 from wfnb.widgets.ansi import safe_line, safe_text
 from wfnb.widgets.companion import Companion
+from wfnb.widgets.crew import CrewFeed
+from wfnb.widgets.followed import Actions, Followed
 from wfnb.widgets.graph_panel import GraphPanel
 from wfnb.widgets.graph_svg import graph_svg
 from wfnb.widgets.graph_text import graph_text
@@ -25,59 +27,20 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 _FAILING = (TaskState.FAILED, TaskState.RETRYING)
 
 
-class Told(Protocol):
-    """What the panel tells of a run."""
-
-    id: Any
-    graph: Graph
-
-    @property
-    def status(self) -> str: ...
-
-    @property
-    def plan(self) -> Plan: ...
-
-    @property
-    def timeline(self) -> Timeline: ...
-
-    @property
-    def errors(self) -> list[ErrorRecord]: ...
-
-    def log(self, task: str, attempt: int | None = None) -> str: ...
-
-
-class Followed(Told, Protocol):
-    """What the panel needs of a run."""
-
-    def cancel(self) -> bool: ...
-
-    def resume(self) -> Any: ...
-
-    def apart(self) -> Any:
-        """The same run with a timeline of its own, for the thread that follows it."""
-        ...
-
-
-class Actions(Protocol):
-    """What the bar offers for what is shown; a session does it."""
-
-    @property
-    def planners(self) -> Sequence[str]: ...
-
-    @property
-    def planner(self) -> str: ...
-
-    def plan(self, planner: str) -> Plan: ...
-
-    def start(self, planner: str) -> Followed: ...
-
-
 class Dashboard:
     """Shows a graph, with `follow` a run of it. Every method may be called from any thread."""
 
-    def __init__(self, graph: Graph, *, actions: Actions | None = None, title: str = "") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        actions: Actions | None = None,
+        title: str = "",
+        crew: CrewFeed | None = None,
+    ) -> None:
         self._graph = graph
         self._actions = actions
+        self._crew = crew
         self._telling = Telling()
         self._panel = GraphPanel()
         self._companion = Companion(self._panel.model, heard=self._hear)
@@ -97,7 +60,6 @@ class Dashboard:
         planner = actions.planner if actions else ""
         facts = {"title": safe_line(title), "planners": planners, "planner": planner}
         self._mailbox.put({"r": {"status": "", "can_run": actions is not None, **facts}})
-        self.draw(graph)
 
     def __repr__(self) -> str:
         return graph_text(self._graph, self._timeline)
@@ -112,6 +74,7 @@ class Dashboard:
         self._keepsake.show(self._view(), *self._picture())
 
     def _view(self) -> dict[str, Any]:
+        self._begin()
         view: Any = self._companion._repr_mimebundle_() or {}
         data = view[0] if isinstance(view, tuple) else view
         return {_VIEW: data[_VIEW]} if _VIEW in data else {}
@@ -131,14 +94,23 @@ class Dashboard:
         """
         if not self._is_settled.is_set():
             return
-        told = self._telling.shape(graph, plan=self._plan_shown, stale=stale)
         if graph is not self._graph:
             self._timeline = None
         self._graph, self._stale = graph, stale
+        self._tell_graph()
+        if self._keepsake.is_shown:
+            self._keepsake.replace(*self._picture())
+
+    def _begin(self) -> None:
+        """Tell the graph, if no run or drawing has told it: a page needs it once."""
+        if not self._telling.ids:
+            self._tell_graph()
+
+    def _tell_graph(self) -> None:
+        told = self._telling.shape(self._graph, plan=self._plan_shown, stale=self._stale)
         if told.get("reset"):
             told["r"] = {"id": "", "status": ""}
         self._mailbox.put(told)
-        self._keepsake.replace(*self._picture())
 
     def follow(self, run: Followed) -> Dashboard:
         """Show this run, live until it ends."""
@@ -164,6 +136,7 @@ class Dashboard:
     @property
     def widget(self) -> Companion:
         """For a box that it is shown in."""
+        self._begin()
         return self._companion
 
     @property
@@ -180,6 +153,10 @@ class Dashboard:
     # What its Live asks of it
 
     def show(self, timeline: Timeline, *, is_over: bool) -> None:
+        with self._mailbox.together():
+            self._show(timeline, is_over=is_over)
+
+    def _show(self, timeline: Timeline, *, is_over: bool) -> None:
         self._timeline = timeline
         told = self._telling.shape(timeline.graph, plan=self._plan_shown)
         if told.get("reset") and self._run is not None:
@@ -191,6 +168,8 @@ class Dashboard:
             told["r"] = {"status": status, "elapsed": _elapsed(timeline)}
         self._mailbox.put(told)
         # Apart, for they ask the store: without an answer the picture is still right.
+        if self._crew is not None:
+            self._mailbox.put(self._crew.told(timeline))
         self._mailbox.put(self._failures(changed))
         self._mailbox.put(self._printed(changed, is_over=is_over))
 

@@ -19,8 +19,9 @@ _STYLE = (
     f"{_OUTPUT}:not(:has(.wfnb)):has(+ {_OUTPUT} .wfnb-saved),"
     f"{_OUTPUT}:has(.wfnb) + {_OUTPUT}:has(.wfnb-saved){{display:none}}"
     # While a page opens the panel nothing is to be seen: else the picture would flash.
-    "@keyframes wfnb-late{from,99%{max-height:0;overflow:hidden;opacity:0}}"
-    ".wfnb-saved{animation:wfnb-late 0.7s}"
+    # A delay, not a long animation: that would be sixty frames a second.
+    "@keyframes wfnb-late{from{max-height:0;overflow:hidden;opacity:0}}"
+    ".wfnb-saved{animation:wfnb-late 1ms 0.7s backwards}"
     ".wfnb-saved img{max-width:100%}"
 )
 
@@ -48,7 +49,8 @@ class Keepsake:
 
 def _bundle(svg: str, text: str) -> dict[str, str]:
     source = b64encode(svg.encode()).decode()
-    image = f'<img alt="{escape(text)}" src="data:image/svg+xml;base64,{source}">'
+    # Lazy: where the panel is seen instead, a page does not even decode it.
+    image = f'<img loading="lazy" alt="{escape(text)}" src="data:image/svg+xml;base64,{source}">'
     html = f'<div class="wfnb-saved"><style>{_STYLE}</style>{image}</div>'
     return {"text/html": html, "text/plain": text}
 

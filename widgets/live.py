@@ -11,10 +11,12 @@ from wfnb.errors import RunNotFoundError, StoreError
 from wfnb.timeline import Timeline
 
 MOST_OFTEN_SECONDS = 0.12
-SHARE = 0.05
-"""Of a core, at most, that goes into showing."""
-SELDOM_SECONDS = 0.6
-"""However dear looking is: nobody waits longer than that for the end to be shown."""
+SHARES = ((0.02, 0.22), (0.05, 0.6))
+"""Of a core, at most, that goes into showing, unless the pause between two looks became longer.
+
+The first keeps a run's workers from noticing, and people do not notice the pause. The second is for
+huge graphs: nobody waits longer than that for the end to be shown.
+"""
 PATIENCE_SECONDS = 2.0
 """Between looks at a store that does not answer."""
 
@@ -23,10 +25,9 @@ class Followed(Protocol):
     """What it needs of a run."""
 
     @property
-    def status(self) -> str: ...
-
-    @property
-    def timeline(self) -> Timeline: ...
+    def timeline(self) -> Timeline:
+        """Its status is the run's; when that is over it has what happened last before the end."""
+        ...
 
     def tend(self) -> str:
         """See that somebody works on it."""
@@ -93,8 +94,8 @@ class Live:
                 break
             began = time.thread_time()
             is_over, pause = act()
-            worth = (time.thread_time() - began) / SHARE
-            pause = max(pause, min(worth, SELDOM_SECONDS))
+            cost = time.thread_time() - began
+            pause = max(pause, *(min(cost / share, longest) for share, longest in SHARES))
         return is_over and not self._closed.is_set()
 
     def _catch_up(self) -> tuple[bool, float]:
@@ -109,9 +110,8 @@ class Live:
 
     def _look(self) -> tuple[bool, float]:
         try:
-            # In this order: what happened last before the end is then in the timeline.
-            is_over = self._run.status != "running"
             timeline = self._run.timeline
+            is_over = timeline.status != "running"
             if not is_over:
                 self._run.tend()
         except StoreError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ Message = dict[str, Any]
 
 FETCHED = 6
 """Logs read at each refresh besides the one that is watched: 50 a second cost 1 % of a core."""
+SILENT = 2
+"""After so many tasks of a family that printed nothing, one of its logs is read at a time."""
 UNASKED_LINES = 300
 """A log nobody has opened yet is sent as its last lines."""
 UNASKED_LOGS = 2000
@@ -42,6 +45,9 @@ class LogFeed:
         self._sent: dict[TaskId, str] = {}
         """Task -> its whole text as it was when it was last sent."""
         self._due: deque[TaskId] = deque()
+        self._later: deque[TaskId] = deque()
+        """Due as well, but of families that print nothing."""
+        self._silent: Counter[str] = Counter()
         self._seen: dict[TaskId, tuple[int, TaskState]] = {}
         self._running: dict[TaskId, None] = {}
         """In the order in which they are looked at."""
@@ -69,14 +75,16 @@ class LogFeed:
             lines = self._fresh(task, is_watched=task == watched)
             if lines is not None:
                 told[task] = {"attempt": attempt, **lines}
+                self._silent[_family(task)] = 0
             elif task not in self._sent and (is_over or state not in _PRINTING):
                 quiet.append(task)
+                self._silent[_family(task)] += 1
         return {"l": told, "q": quiet}
 
     @property
     def has_more(self) -> bool:
         """Whether some log has not been looked at yet."""
-        return bool(self._due)
+        return bool(self._due or self._later)
 
     def _note(self, changed: Sequence[Span]) -> None:
         """Put tasks whose attempt or state has changed in the queue, the loudest first."""
@@ -90,6 +98,7 @@ class LogFeed:
                 self._running[span.task] = None
             elif span.state in _PRINTING:
                 self._due.appendleft(span.task)
+                self._silent[_family(span.task)] = 0
             elif len(self._seen) <= UNASKED_LOGS:
                 self._due.append(span.task)
 
@@ -97,13 +106,23 @@ class LogFeed:
         chosen: dict[TaskId, None] = {}
         if watched is not None and watched in self._seen and (is_over or self._is_due(watched)):
             chosen[watched] = None
-        for task in list(self._running)[: FETCHED // 2]:
+        for at, task in enumerate(list(islice(self._running, FETCHED // 2))):
             self._running[task] = self._running.pop(task)  # to the end of the line
-            if task != watched and self._is_due(task):
+            if task != watched and self._is_due(task) and not (at and self._is_silent(task)):
                 chosen[task] = None
         while self._due and len(chosen) <= FETCHED:
-            chosen.setdefault(self._due.popleft())
+            task = self._due.popleft()
+            if self._is_silent(task):
+                self._later.append(task)
+            else:
+                chosen[task] = None
+        for _ in range(FETCHED if is_over else 1):
+            if self._later:
+                chosen[self._later.popleft()] = None
         return list(chosen)
+
+    def _is_silent(self, task: TaskId) -> bool:
+        return self._silent[_family(task)] >= SILENT
 
     def _is_due(self, task: TaskId) -> bool:
         """A long log costs more to look at, each time as a whole."""
@@ -124,3 +143,8 @@ class LogFeed:
         # The last line may have been unfinished: it is said again.
         at = max(0, len(safe_lines(before)) - 1)
         return {"at": at, "lines": lines[at:], "of": len(lines)}
+
+
+def _family(task: TaskId) -> str:
+    """Tasks of one function: what one of them prints the others print too, mostly."""
+    return task.rpartition("-")[0] or task

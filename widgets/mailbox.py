@@ -7,7 +7,8 @@ a second leave, each with a number, and whoever misses one is given everything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock, Timer
 from typing import Any
 
@@ -21,10 +22,10 @@ LOG_LINES = 300
 class Mailbox:
     """Takes parts of the picture from any thread.
 
-    `g` the graph, `w` the workers: each replaces what was told before. `r` facts of the run and
-    `d` rows of tasks by number: each fact and row replaces its predecessor. `e` errors and `q`
-    tasks that printed nothing: those told before stay. `l` lines of logs, from a given one on.
-    `reset` forgets rows, workers, errors and logs first.
+    `g` the graph, `w` the workers, `c` what they use: each replaces what was told before. `r`
+    facts of the run and `d` rows of tasks by number: each fact and row replaces its predecessor.
+    `e` errors and `q` tasks that printed nothing: those told before stay. `l` lines of logs, from
+    a given one on. `reset` forgets rows, workers, errors and logs first.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Mailbox:
         # As if just sent: what is put together with a graph's first picture leaves with it.
         self._sent_at = time.monotonic()
         self._timer: Timer | None = None
+        self._holders = 0
         self._is_closed = False
 
     def put(self, message: Message) -> None:
@@ -50,16 +52,22 @@ class Mailbox:
             merge(self._waiting, message)
             self._soon()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is put meanwhile leaves as one message, whatever goes wrong between."""
+        with self._lock:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                self._soon()
+
     def flush(self) -> None:
         """Send what waits, now."""
         with self._lock:
-            self._timer = None
-            if self._waiting and not self._is_closed:
-                self._number += 1
-                self._sent_at = time.monotonic()
-                waiting, self._waiting = self._waiting, {}
-                # Within the lock, so that numbers leave in order.
-                self._send({"t": "p", "seq": self._number, **_written(waiting)})
+            self._leave()
 
     def whole(self) -> Message:
         """The picture as it is, with the number of the last message that is part of it.
@@ -78,11 +86,24 @@ class Mailbox:
                 self._timer.cancel()
 
     def _soon(self) -> None:
-        if self._timer is None and not self._is_closed:
-            wait = self._sent_at + self._pause - time.monotonic()
-            self._timer = Timer(max(0.0, wait), self.flush)
+        if self._timer is not None or self._holders:
+            return
+        wait = self._sent_at + self._pause - time.monotonic()
+        if wait <= 0:
+            self._leave()  # a timer would be a thread for each message
+        elif self._waiting and not self._is_closed:
+            self._timer = Timer(wait, self.flush)
             self._timer.daemon = True
             self._timer.start()
+
+    def _leave(self) -> None:
+        self._timer = None
+        if self._waiting and not self._is_closed:
+            self._number += 1
+            self._sent_at = time.monotonic()
+            waiting, self._waiting = self._waiting, {}
+            # Within the lock, so that numbers leave in order.
+            self._send({"t": "p", "seq": self._number, **_written(waiting)})
 
 
 def merge(into: Message, message: Message) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, compress, repeat
+from operator import is_not
 from typing import Any
 
 from wfnb.errors import ErrorRecord
@@ -43,7 +45,7 @@ class Telling:
     def __init__(self) -> None:
         self._number: dict[TaskId, int] = {}
         self._told: tuple[object, ...] = ()
-        self._spans: dict[TaskId, Span] = {}
+        self._spans: Sequence[Span | None] = ()
         self._worker: dict[str, int] = {}
         self._crew: list[list[Any]] = []
         self._began: float | None = None
@@ -86,15 +88,13 @@ class Telling:
 
     def changed(self, timeline: Timeline) -> list[Span]:
         """Spans that are not as they were when this was asked before."""
-        # Spans are values: one that is the same object says the same.
-        told = self._spans
-        changed = [
-            span
-            for span in timeline.spans
-            if told.get(span.task) is not span and span.task in self._number
+        # Spans are values: one that is the same object says the same. By their places, for there
+        # may be 10,000 of them; what has moved to another place is told once more.
+        spans, told = timeline.spans, chain(self._spans, repeat(None))
+        self._spans = spans
+        return [
+            span for span in compress(spans, map(is_not, spans, told)) if span.task in self._number
         ]
-        told.update((span.task, span) for span in changed)
-        return changed
 
     def changes(self, timeline: Timeline, changed: Sequence[Span]) -> Message:
         """Rows of these, and workers if one came or went."""
@@ -127,7 +127,7 @@ class Telling:
 
     def forget_times(self) -> None:
         """A run was resumed, or another one is shown: every row is told anew."""
-        self._spans, self._began, self._crew = {}, None, []
+        self._spans, self._began, self._crew = (), None, []
         self._errors.clear()
         self._worker = {}
 

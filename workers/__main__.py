@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from wfnb.errors import WfnbError
+from wfnb.workers.host import Host
 from wfnb.workers.pool import PoolTerms, keep_pool
 from wfnb.workers.process import cpus, pool_key
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment=given.environment,
     )
     try:
-        return keep_pool(terms)
+        return keep_pool(terms, Host(terms))
     except WfnbError as error:
         sys.stderr.write(f"wfnb: {error}\n")
         return 1

@@ -111,6 +111,12 @@ def record_of(raised: BaseException, attempt: Attempt, *, kind: str = "raised") 
     )
 
 
+def refusal(task: str, attempt: int, kind: str, error: Exception) -> ErrorRecord:
+    """What is wrong with what a call was to be given, or with what it returned."""
+    name = type(error).__name__
+    return ErrorRecord(task=task, attempt=attempt, kind=kind, type=name, message=str(error))
+
+
 def _type_of(raised: BaseException) -> str:
     kind = type(raised)
     if kind.__module__ in ("builtins", "__main__"):

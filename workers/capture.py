@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -77,6 +78,8 @@ class Capture:
         self._seen = self._shipped
         cell.log_from(self._shipped)
         self._streams: tuple[io.TextIOWrapper, ...] = ()
+        self.look: Callable[[], object] = _see_nothing
+        """Called by the log thread before it ships what is new."""
 
     def redirect(self) -> None:
         """From here on this process and its children print into the file, and read nothing."""
@@ -165,6 +168,7 @@ class Capture:
         """The log thread: while a task runs long, what it prints is seen at once."""
         while self._in_run.wait():
             time.sleep(HURRY_SECONDS if self._is_fast() else PAUSE_SECONDS)
+            self.look()
             with self._lock:
                 self._ship_new()
 
@@ -220,6 +224,10 @@ def last_words(descriptor: int, begin: int) -> str:
 
 def size_of(descriptor: int) -> int:
     return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def _see_nothing() -> None:
+    """Most workers have nobody else to ask how a call fares."""
 
 
 def _read(descriptor: int, begin: int, end: int) -> bytes:

@@ -14,7 +14,7 @@ _RUN_AT = 64
 _TASK_AT = _RUN_AT + 2 * 320
 CELL_BYTES = 2048
 
-_ENTERED, _STARTED, _PID, _LOG_START, _LOG_SHIPPED = range(5)
+_ENTERED, _STARTED, _PID, _LOG_START, _LOG_SHIPPED, _IS_PLANNED, _KILLS = range(7)
 _NEVER = float("inf")
 
 
@@ -28,12 +28,18 @@ class CellView:
     generation: int = 0
     joins: int = 0
     """Runs that the slot has entered: tells a busy slot from an idle one seen twice."""
+    is_planned: bool = False
+    """In a run, as a worker that waits there for its own tasks."""
+    calls: int = 0
+    """Tasks that the slot has begun, in all runs."""
     task: str = ""
     attempt: int = 0
     started: float = 0.0
     """By time.monotonic(), which all processes of a host share."""
     deadline: float | None = None
     memory_bytes: int | None = None
+    kills: int = 0
+    """What `kills_from` was told last."""
     log_start: int = 0
     """Where the output of the current task begins."""
     log_shipped: int = 0
@@ -62,8 +68,9 @@ class Cell:
         self.leave()
         self._words[_PID] = pid
 
-    def enter(self, run: str, identity: str, generation: int) -> None:
+    def enter(self, run: str, identity: str, generation: int, *, is_planned: bool = False) -> None:
         serial = self._runs = (self._runs + 1) | 1
+        self._words[_IS_PLANNED] = is_planned
         at = self._at + _RUN_AT + (serial >> 1 & 1) * _RUN.size
         _RUN.pack_into(
             self._memory, at, serial, generation, run.encode(), identity.encode(), serial
@@ -103,6 +110,10 @@ class Cell:
         self._tasks += self._tasks & 1
         self._words[_STARTED] = self._tasks
 
+    def kills_from(self, count: int) -> None:
+        """So many processes were killed for memory here before what the worker does next."""
+        self._words[_KILLS] = count
+
     def log_from(self, offset: int) -> None:
         """The current task's output begins here, and none of it is shipped."""
         self._words[_LOG_SHIPPED] = offset
@@ -124,12 +135,12 @@ class Cell:
         task_at = self._at + _TASK_AT + (tasks >> 1 & 1) * _TASK.size
         task = _TASK.unpack_from(self._memory, task_at)
         log_start, log_shipped = self._words[_LOG_START], self._words[_LOG_SHIPPED]
-        pid = self._words[_PID]
+        pid, calls, kills = self._words[_PID], (tasks + 1) >> 1, self._words[_KILLS]
         # One step further and the copy that was read is still whole; two, and it may be torn.
         if self._words[_STARTED] - tasks > 1 or self._words[_ENTERED] != runs:
             return None
         if not runs & 1:
-            return CellView(pid=pid, joins=runs >> 1, log_start=log_start)
+            return CellView(pid=pid, joins=runs >> 1, calls=calls, kills=kills, log_start=log_start)
         in_task = tasks & 1
         # The stamps at both ends matter where a processor lets stores overtake each other.
         if not run[0] == run[4] == runs or (in_task and not task[0] == task[6] == tasks):
@@ -140,6 +151,9 @@ class Cell:
             identity=_text(run[3]),
             generation=run[1],
             joins=(runs + 1) >> 1,
+            is_planned=bool(self._words[_IS_PLANNED]),
+            calls=calls,
+            kills=kills,
             task=_text(task[5]) if in_task else "",
             attempt=task[1] if in_task else 0,
             started=task[2] if in_task else 0.0,

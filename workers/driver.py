@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Container
 from dataclasses import replace
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from wfnb import codec
 from wfnb.errors import CallError, ErrorRecord, SerialisationError
 from wfnb.events import Sample, done_note
-from wfnb.graph import Options, TaskId
+from wfnb.graph import TaskId
+from wfnb.history import Recorder
 from wfnb.language import Attempt
 from wfnb.maps import SKIP, Elements
 from wfnb.role import Role
@@ -32,7 +33,8 @@ from wfnb.steps import (
 from wfnb.storage import Ask, Finished, Joined, Reply, RunId, Store
 from wfnb.storage.graphs import Stored
 from wfnb.storage.outputs import Archive, refuse_too_big
-from wfnb.workers.call import Outcome
+from wfnb.workers.bench import Bench, options_in
+from wfnb.workers.call import Outcome, refusal
 from wfnb.workers.inputs import Inputs, Unusable
 from wfnb.workers.keeping import Keeping
 from wfnb.workers.memory import Memory, settled
@@ -40,30 +42,10 @@ from wfnb.workers.splits import Splits
 
 _MOST_HINTED_INPUTS = 8
 _WAIT_SECONDS = 1.0
-
-
-class Bench(Protocol):
-    """Where calls are made: a supervised process, or the user's own."""
-
-    label: str
-
-    def start(self, task: TaskId, attempt: int, options: Options) -> None: ...
-
-    def call(
-        self, function: Callable[..., Any], args: Any, kwargs: Any, attempt: Attempt
-    ) -> Outcome: ...
-
-    def end(self) -> None:
-        """The call is over; what it printed is known."""
-        ...
-
-    def reported(self) -> None:
-        """Nothing that was started here is unreported any more."""
-        ...
-
-    def flush(self) -> None:
-        """Have the log in the store before what printed it counts as done."""
-        ...
+TIRED_SECONDS = 1.0
+"""So long it works for one run before it asks whether another waits for workers."""
+_AGAIN_SECONDS = 0.05
+"""Until it asks again, when none did."""
 
 
 class Driver:
@@ -81,7 +63,8 @@ class Driver:
         self._worker = joined.identity.rpartition(":")[0]
         self._nonces = count()
         self._memory = Memory()
-        self._inputs = Inputs(store, archive, stored, self._memory)
+        self._recorder = Recorder(archive, stored, queue=joined.queue)
+        self._inputs = Inputs(store, archive, stored, self._memory, self._recorder.moved)
         self._samples: dict[int, Sample] = {}
         """Of calls that ended well, until they are reported."""
         self._errors: dict[int, ErrorRecord] = {}
@@ -90,6 +73,10 @@ class Driver:
         self._keeping = Keeping(store, archive.signer, stored)
         self._skipped: set[int] = set()
         self._own_tasks = 0
+        self._tired_at = time.monotonic() + TIRED_SECONDS
+        self._options = [
+            options_in(joined.queue, function.options) for function in self._graph.functions
+        ]
         self._do: dict[type, Callable[[Any], Any]] = {
             Take: self._take,
             Load: self._load,
@@ -113,7 +100,11 @@ class Driver:
                 step: Step = script.send(answer)
                 answer = do[type(step)](step)
         except StopIteration:
-            return
+            self._recorder.finish(self._store)
+
+    def _is_tired(self) -> bool:
+        """A failed call that was not asked for is claimed first, to be told of."""
+        return time.monotonic() >= self._tired_at and not self._errors
 
     def _ask(
         self, step: Take | Complete | Expand | None, hints: dict[TaskId, str] | None = None
@@ -127,11 +118,19 @@ class Driver:
             prefer=getattr(step, "prefer", ()),
             short=tuple(step.short) if step else (),
             stay=self._own_tasks > 0,
+            tired=self._is_tired(),
             hints=hints or {},
+            learned=self._recorder.due() if isinstance(step, Complete | Expand) else (),
         )
 
     def _take(self, step: Take) -> Reply:
-        return self._inputs.learn(self._store.claim(self._run, self._ask(step)))
+        return self._learn(self._store.claim(self._run, self._ask(step)))
+
+    def _learn(self, reply: Reply) -> Reply:
+        self._recorder.handed()
+        if reply.claims and time.monotonic() >= self._tired_at:
+            self._tired_at = time.monotonic() + _AGAIN_SECONDS
+        return self._inputs.learn(reply)
 
     def _load(self, step: Load) -> None:
         self._inputs.load([self._graph.position[claim.task] for claim in step.claims])
@@ -139,10 +138,9 @@ class Driver:
     def _call(self, step: Call) -> Called:
         at, graph = step.at, self._graph
         task = graph.ids[at]
-        function = graph.functions[graph.function_at[at]]
         begun = time.time()
         start = time.perf_counter()
-        self._bench.start(task, step.attempt, function.options)
+        self._bench.start(task, step.attempt, self._options[graph.function_at[at]])
         try:
             call = self._inputs.function(at)
             args, kwargs = self._inputs.arguments(at)
@@ -160,8 +158,9 @@ class Driver:
         ended_at = time.perf_counter()
         read_bytes = self._inputs.size_bytes(at)
         if error is not None:
-            self._errors[at] = error
+            self._errors[at] = self._bench.explained(error)
             return Called(is_ok=False, seconds=ended_at - start)
+        self._recorder.moved("load", read_bytes, loaded_at - start)
         if not self._own_tasks:
             self._inputs.were_read(at)
         self._samples[at] = Sample(
@@ -184,11 +183,13 @@ class Driver:
                 outcome.value = outcome.value.shape
             elif outcome.value is SKIP and self._graph.base(at) != at:
                 self._skipped.add(at)
+            start = time.perf_counter()
             encoded = codec.encode(outcome.value, name=f"the result of {task}")
             refuse_too_big(task, encoded)
             encoded = settled(encoded, outcome)
+            self._recorder.moved("dump", encoded.size_bytes, time.perf_counter() - start)
         except SerialisationError as error:
-            return 0, _record(task, attempt, "not-serialisable", error)
+            return 0, refusal(task, attempt, "not-serialisable", error)
         self._memory.keep(task, encoded, is_elsewhere=False)
         self._keeping.keep(at, encoded, self._inputs)
         return encoded.size_bytes, None
@@ -197,8 +198,8 @@ class Driver:
         self._bench.end()
         kind = "raised" if isinstance(error, CallError) else "input"
         kind = "not-serialisable" if isinstance(error, SerialisationError) else kind
-        record = _record(self._graph.ids[step.at], step.attempt, kind, error)
-        self._errors[step.at] = record
+        record = refusal(self._graph.ids[step.at], step.attempt, kind, error)
+        self._errors[step.at] = self._bench.explained(record)
         return Called(is_ok=False, seconds=0.0)
 
     def _save(self, step: Save) -> None:
@@ -213,7 +214,9 @@ class Driver:
                 record.task, record.attempt, encoded, is_target=record.is_target
             )
             self._memory.saved(record.task)
-            self._samples[at].save_seconds += time.perf_counter() - start
+            self._samples[at].save_seconds += (seconds := time.perf_counter() - start)
+            if record.result[:1] == b"{":
+                self._recorder.moved("up", encoded.size_bytes, seconds)
             if record.result[:1] != b"{" or not self._inputs.count(record.task):
                 record.unread = 0
 
@@ -236,7 +239,7 @@ class Driver:
                 graph.ids[reader] in here for reader in graph.readers_at[at]
             ):
                 self._memory.forget(record.task)
-        return self._inputs.learn(reply)
+        return self._learn(reply)
 
     def _describe(self, at: int, record: Finished, here: Container[TaskId]) -> None:
         counted, sample = self._inputs.counted, self._samples.pop(at)
@@ -244,6 +247,8 @@ class Driver:
             record.how = "skipped"
         elif at in self._keeping.reused:
             record.how = "reused"
+        else:
+            self._recorder.called(at, sample)
         how = "held" if record.held else record.how
         record.note = done_note(record.task, record.attempt, sample, how=how)
         if counted:
@@ -263,6 +268,7 @@ class Driver:
         expansion = self._splits.expansion(task, attempt)
         result = self._archive.write(task, attempt, self._memory[task], is_target=False)
         self._samples[at].save_seconds += time.perf_counter() - start
+        self._recorder.expanded(at, expansion.count, self._samples[at])
         record = Finished(task=task, attempt=attempt, result=result)
         self._describe(at, record, ())
         self._own_tasks -= 1 if self._own_tasks else 0
@@ -270,7 +276,7 @@ class Driver:
         reply = self._store.expand(self._run, record, expansion, self._ask(step))
         self._bench.reported()
         self._memory.saved(task)
-        return self._inputs.learn(reply)
+        return self._learn(reply)
 
     def _fail(self, step: Fail) -> None:
         at = self._graph.position[step.claim.task]
@@ -279,7 +285,7 @@ class Driver:
             error,
             attempt=step.claim.attempt,
             worker=self._worker,
-            resources=str(self._graph.options(step.claim.task).resources),
+            resources=str(self._options[self._graph.function_at[at]].resources),
             at_seconds=time.time(),
         )
         self._bench.flush()
@@ -292,9 +298,3 @@ class Driver:
     def _wait(self, step: Wait) -> None:
         del step
         self._store.await_ready(self._run, self._joined.queue, block_seconds=_WAIT_SECONDS)
-
-
-def _record(task: TaskId, attempt: int, kind: str, error: Exception) -> ErrorRecord:
-    return ErrorRecord(
-        task=task, attempt=attempt, kind=kind, type=type(error).__name__, message=str(error)
-    )

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
+from types import MappingProxyType
 from typing import Any
 
-from wfnb.errors import BackendError, StoreError
+from wfnb.errors import BackendError, ErrorRecord, StoreError
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
 from wfnb.needs import options_of
@@ -42,6 +43,9 @@ class InlineBench:
     def end(self) -> None:
         pass
 
+    def explained(self, record: ErrorRecord) -> ErrorRecord:
+        return record
+
     def reported(self) -> None:
         pass
 
@@ -54,6 +58,7 @@ class InlineBackend:
 
     name = "inline"
     sees_files = True
+    terms: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, store: Store, signer: Signer) -> None:
         self._store = store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -23,12 +24,21 @@ Unusable = (CallError, SerialisationError, SignatureError, StoreError)
 class Inputs:
     """Fetches what is not here yet, and makes each call values of its own."""
 
-    def __init__(self, store: Store, archive: Archive, stored: Stored, memory: Memory) -> None:
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        stored: Stored,
+        memory: Memory,
+        moved: Callable[[str, int, float], None],
+    ) -> None:
+        """`moved` is told of bytes that came from where values lie."""
         self._store = store
         self._archive = archive
         self._graph = stored.graph
         self._has_constants = stored.has_constants
         self._memory = memory
+        self._moved = moved
         self._came_along: dict[TaskId, bytes] = {}
         self._left: dict[TaskId, int] = {}
         """Of outputs that were read here: readings yet to come."""
@@ -134,7 +144,11 @@ class Inputs:
                 raise StoreError(f"the output of {name} is gone: `resume` computes it again")
             if result[:1] == b"{":
                 self.count(name)
-            self._memory.keep(name, self._archive.read(name, result), is_elsewhere=True)
+            start = time.perf_counter()
+            encoded = self._archive.read(name, result)
+            if result[:1] == b"{":
+                self._moved("down", encoded.size_bytes, time.perf_counter() - start)
+            self._memory.keep(name, encoded, is_elsewhere=True)
         except Unusable as error:
             self._unreadable[name] = error
 

@@ -7,12 +7,10 @@ watches them, and says so; it outlives the kernel that started it, and goes when
 from __future__ import annotations
 
 import os
-import platform
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,12 +23,11 @@ from wfnb.storage.connection import connect
 from wfnb.storage.outputs import drop_files_of_done
 from wfnb.storage.redis import RedisStore
 from wfnb.workers.capture import Capture, open_log
-from wfnb.workers.cell import Cell, make_cells
+from wfnb.workers.cell import make_cells
 from wfnb.workers.farewell import see_store_off
-from wfnb.workers.poolfiles import PoolFiles, files_of
-from wfnb.workers.serve import serve
+from wfnb.workers.poolfiles import files_of
+from wfnb.workers.quarters import Quarters
 from wfnb.workers.supervisor import Slot, Supervisor, say
-from wfnb.workers.surroundings import stand_first
 from wfnb.workers.template import Template, start_template
 
 MOST_SLOTS = 64
@@ -45,8 +42,6 @@ AWAY_SECONDS = 600.0
 PATIENCE_SECONDS = 1.0
 """Of one command: limits and signals must not wait for a store that is away."""
 SLOWEST_RETRY_SECONDS = 5.0
-
-Work = Callable[[str, str, Cell, Capture, str], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +73,7 @@ class Clock:
         return True
 
 
-def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
+def keep_pool(terms: PoolTerms, quarters: Quarters) -> int:
     """Be the pool until nobody needs it; the process's exit code. 0 at once if there is one."""
     files = files_of(terms.pool)
     lock = files.lock() if terms.is_shared else None
@@ -87,13 +82,13 @@ def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
     hold(terms.environment)  # while this process or a worker of it lives
     slots = [Slot(cell, open_log()) for cell in make_cells(max(MOST_SLOTS, terms.slots))]
     # The template before everything: no connection, thread or lock of ours may be in the workers.
-    life = partial(_life, terms, slots, work)
+    life = partial(_life, terms, quarters, slots)
     template = start_template(life, close=() if lock is None else (lock,))
-    bell = _listen_to_signals()
+    bell = listen_to_signals()
     for number in range(terms.slots):
         slots[number].pid = -1
         template.fork(number)
-    pool = Pool(terms, files, slots, template, bell)
+    pool = Pool(terms, quarters, slots, template, bell)
     try:
         code = pool.run()
     finally:
@@ -105,15 +100,13 @@ def keep_pool(terms: PoolTerms, *, work: Work = serve) -> int:
     return code
 
 
-def _life(terms: PoolTerms, slots: list[Slot], work: Work, number: int) -> None:
+def _life(terms: PoolTerms, quarters: Quarters, slots: list[Slot], number: int) -> None:
     """A worker's, in its own process."""
     cell = slots[number].cell
     cell.occupy(os.getpid())
     capture = Capture(slots[number].log, cell)
     capture.redirect()
-    stand_first(terms.environment)
-    label = f"{platform.node()} pid {os.getpid()}"
-    work(terms.store_url, terms.pool, cell, capture, label)
+    quarters.work(terms.store_url, terms.pool, cell, capture)
 
 
 class Pool:
@@ -122,13 +115,14 @@ class Pool:
     def __init__(
         self,
         terms: PoolTerms,
-        files: PoolFiles,
+        quarters: Quarters,
         slots: list[Slot],
         template: Template,
         bell: int,
     ) -> None:
         self._terms = terms
-        self._files = files
+        self._quarters = quarters
+        self._files = files_of(terms.pool)
         self._slots = slots
         self._template = template
         self._bell = bell
@@ -147,7 +141,7 @@ class Pool:
         store = self._connected()
         if store is None:
             return 1
-        self._supervisor = Supervisor(store, self._slots, self._template)
+        self._supervisor = Supervisor(store, self._slots, self._template, self._quarters.memory)
         try:
             while not self._is_over():
                 self._wait(self._pause())
@@ -170,7 +164,9 @@ class Pool:
         while not self._signal and time.monotonic() < deadline:
             try:
                 place = address.parse(self._terms.store_url)
-                return RedisStore(connect(place, patience_seconds=PATIENCE_SECONDS))
+                store = RedisStore(connect(place, patience_seconds=PATIENCE_SECONDS))
+                store.teach()
+                return store
             except StoreError as error:
                 say(f"the store does not answer yet: {error}")
             self._wait(pause)
@@ -238,10 +234,8 @@ class Pool:
         self._retry_at = time.monotonic() + pause
 
     def _show(self, store: Store, *, ttl_seconds: float) -> None:
-        terms = self._terms
-        about = {"pid": str(os.getpid()), "slots": str(self._open), "host": platform.node()}
-        about["environment"] = terms.environment
-        store.announce(terms.pool, about, ttl_seconds=ttl_seconds)
+        name, about = self._quarters.shown(self._slots[: self._open])
+        store.announce(name, about, ttl_seconds=ttl_seconds)
 
     def _grow(self) -> None:
         wanted = min(self._files.wanted(), len(self._slots)) if self._terms.is_shared else 0
@@ -262,7 +256,7 @@ class Pool:
                 self._busy_at = now
                 due = now + max(reaped.next_due_seconds, SHORTEST_REAP_SECONDS)
                 self._reap.due = min(self._reap.due, due)
-        if address.parse(self._terms.store_url).is_local:
+        if self._quarters.shares_files:
             drop_files_of_done(store)
 
     def _begin_anew(self, store: Store) -> NoReturn:
@@ -286,7 +280,7 @@ class Pool:
                 self._supervisor.settle()
 
 
-def _listen_to_signals() -> int:
+def listen_to_signals() -> int:
     """A descriptor on which each SIGTERM and SIGINT is one byte, its number."""
     bell, ring = os.pipe()
     os.set_blocking(ring, False)

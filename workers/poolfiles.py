@@ -23,7 +23,7 @@ class PoolFiles:
 
     def lock(self) -> int | None:
         """A descriptor that holds the lock until its process ends; None while a pool is alive."""
-        self._make_folder()
+        self.make_folder()
         descriptor = os.open(f"{self.stem}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +52,7 @@ class PoolFiles:
 
     def open_log(self) -> int:
         """To append to; a long one is put aside first."""
-        self._make_folder()
+        self.make_folder()
         path = Path(f"{self.stem}.log")
         if path.exists() and path.stat().st_size > LOG_KEPT_BYTES:
             path.replace(f"{self.stem}.log.1")
@@ -68,7 +68,7 @@ class PoolFiles:
     def want(self, slots: int) -> None:
         """Ask a living pool, or the next, for at least so many workers."""
         if slots > self.wanted():
-            self._make_folder()
+            self.make_folder()
             draft = Path(f"{self.stem}.slots.{os.getpid()}")
             draft.write_text(str(slots))
             draft.replace(f"{self.stem}.slots")
@@ -82,7 +82,7 @@ class PoolFiles:
     def forget_wanted(self) -> None:
         Path(f"{self.stem}.slots").unlink(missing_ok=True)
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
         folder = self.stem.parent
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
-from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from wfnb.errors import BackendError
-from wfnb.graph import TaskId
 from wfnb.plan import Placement, Plan
 from wfnb.preparing import prepare_all
-from wfnb.storage import Lane, RunId, Store, address, serverfiles
-from wfnb.workers.poolfiles import PoolFiles, files_of
-
-PROTOCOL_VERSION = 1
-"""Of what workers and clients say to each other through the store."""
-MOST_WORKERS = 64
-TRUSTED_SECONDS = 2.0
-"""A beat that was seen counts for so long; so does a pool that was just started."""
-START_SECONDS = 10.0
+from wfnb.storage import Lane, RunId, Store
+from wfnb.workers.hostpool import MOST_WORKERS, HostPool, key_of
+from wfnb.workers.lanes import Room, lanes_of
 
 
 class ProcessBackend:
@@ -36,6 +26,7 @@ class ProcessBackend:
 
     name = "process"
     sees_files = True
+    terms: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, store: Store, url: str, *, workers: int | None = None) -> None:
         if workers is not None and not 1 <= workers <= MOST_WORKERS:
@@ -47,21 +38,12 @@ class ProcessBackend:
         self._pools: dict[str, HostPool] = {}
 
     def lanes(self, plan: Plan) -> Mapping[str, Lane]:
-        planned = len(plan.workers)
-        if planned > MOST_WORKERS:
-            raise BackendError(
-                f"the plan names {planned} workers, and a host's pool has at most {MOST_WORKERS}: "
-                "plan fewer"
-            )
-        lanes: dict[str, Lane] = {}
-        for task, placement in _first_of_each(plan):
-            if placement.queue not in lanes:
-                limit = self._workers if placement.worker is None else 1
-                pool = self._pool(placement.environment)
-                lanes[placement.queue] = Lane(limit=limit, pool=pool.key)
-            _refuse_too_big(task, placement)
-        for environment in plan.environments:
-            self._pool(environment).want(max(self._workers, planned))
+        room = Room(cpus(), memory_bytes())
+        lanes = lanes_of(plan, workers=self._workers, room=room, launches=self._launches)
+        wanted = max(self._workers, len(plan.workers))
+        if wanted > cpus():
+            for environment in plan.environments:
+                self._pool(environment).want(wanted)
         return lanes
 
     def equip(
@@ -85,52 +67,18 @@ class ProcessBackend:
     def close(self) -> None:
         """The pools stay: other clients may use them, and they go by themselves."""
 
+    @property
+    def host_pool(self) -> HostPool:
+        """The one for tasks that require nothing."""
+        return self._pool("")
+
+    def _launches(self, placement: Placement) -> str:
+        return self._pool(placement.environment).key
+
     def _pool(self, environment: str) -> HostPool:
         if environment not in self._pools:
-            self._pools[environment] = HostPool(self._url, environment, slots=self._workers)
+            self._pools[environment] = host_pool(self._url, environment, slots=self._workers)
         return self._pools[environment]
-
-
-class HostPool:
-    """A client's view of the one pool of a store and an environment on this host."""
-
-    def __init__(self, url: str, environment: str, *, slots: int) -> None:
-        self.key = pool_key(url, environment)
-        self._url = url
-        self._environment = environment
-        self._slots = slots
-        self._files = files_of(self.key)
-        self._seen_at = self._started_at = float("-inf")
-
-    def serve(self, store: Store) -> None:
-        """Start it if it is not alive; return at once in any case."""
-        now = time.monotonic()
-        if now - max(self._seen_at, self._started_at) < TRUSTED_SECONDS:
-            return
-        # One that was killed is still announced for a while, but its lock is gone with it.
-        if self._files.pid() is not None and self.key in store.pools():
-            self._seen_at, self._started_at = now, float("-inf")
-            return
-        if self._files.pid() is not None and now - self._started_at < START_SECONDS:
-            return
-        self._refuse_if_it_failed()
-        start_pool(
-            self._files, self._url, pool=self.key, slots=self._slots, environment=self._environment
-        )
-        self._started_at = now
-
-    def want(self, workers: int) -> None:
-        if workers > cpus():
-            self._files.want(workers)
-
-    def _refuse_if_it_failed(self) -> None:
-        if self._started_at == float("-inf"):
-            return
-        self._started_at = float("-inf")
-        raise BackendError(
-            f"the pool of workers was started, but does not answer; its log ends with:\n"
-            f"{self._files.log_tail()}"
-        )
 
 
 def pool_key(url: str, environment: str = "") -> str:
@@ -138,39 +86,14 @@ def pool_key(url: str, environment: str = "") -> str:
 
     `environment` is the name of what stands before the packages that the kernel has.
     """
-    place = address.parse(url)
-    if place.is_embedded:
-        store = str(serverfiles.default_state_dir())
-    else:
-        store = f"{place.host}:{place.port}{place.path}/{place.db}"
-    words = (*_kernel(), store, str(os.getuid()))
-    kernel = hashlib.sha256("|".join(words).encode()).hexdigest()[:12]
-    return f"process:{os.uname().nodename}:{kernel}{f'+{environment}' if environment else ''}"
+    return key_of("process", url, (sys.prefix,)) + (f"+{environment}" if environment else "")
 
 
-def start_pool(files: PoolFiles, url: str, *, pool: str, slots: int, environment: str = "") -> None:
-    """Start it and return; it is nobody's child, and has only this process's environment."""
-    command = [sys.executable, "-P", "-m", "wfnb.workers", "pool"]
-    command += ["--pool", pool, "--slots", str(slots)]
+def host_pool(url: str, environment: str = "", *, slots: int) -> HostPool:
+    key = pool_key(url, environment)
+    command = ["-m", "wfnb.workers", "pool", "--pool", key, "--slots", str(slots)]
     command += ["--environment", environment] if environment else []
-    log = files.open_log()
-    try:
-        subprocess.run(
-            # The shell ends at once, so that no zombie of ours remains when the pool ends.
-            ["/bin/sh", "-c", '"$@" &', "sh", *command],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=Path("/"),
-            # Not an argument: those can be read by every user of the machine.
-            env={**os.environ, "WFNB_STORE": url},
-            start_new_session=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BackendError(f"the pool of workers cannot be started: {error}") from error
-    finally:
-        os.close(log)
+    return HostPool(key, command, variables={"WFNB_STORE": url})
 
 
 def cpus() -> int:
@@ -183,33 +106,3 @@ def cpus() -> int:
 @cache
 def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-@cache
-def _kernel() -> tuple[str, ...]:
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return (python, str(PROTOCOL_VERSION), version("dill"), sys.prefix)
-
-
-def _first_of_each(plan: Plan) -> list[tuple[TaskId, Placement]]:
-    """Most tasks share a placement: look at each of those once."""
-    first: dict[int, tuple[TaskId, Placement]] = {}
-    for task in plan.graph:
-        placement = plan.placements[task]
-        if id(placement) not in first:
-            first[id(placement)] = (task, placement)
-    return list(first.values())
-
-
-def _refuse_too_big(task: TaskId, placement: Placement) -> None:
-    wanted = placement.resources
-    if wanted.cpus > cpus():
-        raise BackendError(
-            f"{task} wants {wanted.cpus:g} cpus, and this host has {cpus()}: "
-            "give it Resources with fewer cpus, or a larger host"
-        )
-    if wanted.memory_bytes is not None and wanted.memory_bytes > memory_bytes():
-        raise BackendError(
-            f"{task} wants {wanted.memory}, and this host has {memory_bytes() / 1e9:,.1f} GB: "
-            "give it Resources with less memory, or a larger host"
-        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from wfnb.codec import forget_classes
@@ -20,6 +22,7 @@ from wfnb.errors import (
 )
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
+from wfnb.luggage import unpack
 from wfnb.role import Role
 from wfnb.script import work
 from wfnb.signing import Signer, load_key
@@ -28,13 +31,14 @@ from wfnb.storage.address import parse
 from wfnb.storage.graphs import Stored
 from wfnb.storage.opening import stored_graph
 from wfnb.storage.outputs import Archive, shared_folder
-from wfnb.storage.records import ANY_TASK
+from wfnb.storage.records import ANY_TASK, DISMISSAL
 from wfnb.storage.sources import remember
 from wfnb.storage.stores import connect_store
+from wfnb.workers.bench import Bench, Witness
 from wfnb.workers.call import Outcome, call
 from wfnb.workers.capture import Capture
 from wfnb.workers.cell import Cell
-from wfnb.workers.driver import Bench, Driver
+from wfnb.workers.driver import Driver
 from wfnb.workers.surroundings import Surroundings
 
 REFORK = 64
@@ -45,10 +49,15 @@ _BLOCK_SECONDS = 1.0
 class ProcessBench:
     """Calls run in this process, which a supervisor watches through the cell."""
 
-    def __init__(self, cell: Cell, capture: Capture, label: str) -> None:
+    def __init__(
+        self, cell: Cell, capture: Capture, label: str, witness: Witness | None = None
+    ) -> None:
         self.label = label
         self._cell = cell
         self._capture = capture
+        self._witness = witness
+        if witness is not None:
+            capture.look = witness.look
 
     def start(self, task: TaskId, attempt: int, options: Options) -> None:
         self._cell.start(
@@ -59,6 +68,8 @@ class ProcessBench:
         )
         self._capture.start(task, attempt)
         self._is_careful = options.on_worker_lost == "fail"
+        if self._witness is not None:
+            self._witness.start()
 
     def call(
         self, function: Callable[..., Any], args: Any, kwargs: Any, attempt: Attempt
@@ -67,9 +78,14 @@ class ProcessBench:
 
     def end(self) -> None:
         """A task that must not run twice keeps the blame until it is reported."""
+        if self._witness is not None:
+            self._witness.end()
         self._capture.end()
         if not self._is_careful:
             self._cell.stop()
+
+    def explained(self, record: ErrorRecord) -> ErrorRecord:
+        return record if self._witness is None else self._witness.explained(record)
 
     def reported(self) -> None:
         self._cell.stop()
@@ -82,18 +98,27 @@ class Desk:
     """Runs that this worker has seen, and how to enter them."""
 
     def __init__(
-        self, store: Store, signer: Signer, bench: Bench, *, shares_files: bool = False
+        self,
+        store: Store,
+        signer: Signer,
+        bench: Bench,
+        *,
+        shares_files: bool = False,
+        asked_at: float | None = None,
     ) -> None:
+        """`asked_at` is when this worker was asked for, if it was for a launch: it may be cold."""
         self._store = store
         self._signer = signer
         self._bench = bench
         self._shares_files = shares_files
+        self._asked_at = asked_at
         self._latest: tuple[RunId, int, Stored] | None = None
         self._joined: Joined | None = None
 
     def serve(self, request: Request, on_joined: Callable[[Joined], None] | None = None) -> None:
         """Work for one request; returns at once if it was met already."""
-        joined = self._store.join(request, self._bench.label, want=1)
+        age = None if self._asked_at is None else time.time() - self._asked_at
+        joined = self._store.join(request, self._bench.label, want=1, age_seconds=age)
         if joined is None:
             return
         self._joined = joined
@@ -127,19 +152,37 @@ class Desk:
             self._latest = (request.run, request.generation, stored)
         return self._latest[2]
 
+    def unpack(self, run: str, luggage: str, into: Path) -> Path:
+        """The folder with the modules that the run's client has sent along."""
+        (blob,) = self._store.constants(RunId(run), [luggage])
+        return unpack(blob, self._signer, luggage, into=into)
 
-def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -> None:
-    """The main loop of a worker process. Never returns."""
+
+def serve(  # noqa: PLR0913  a worker's whole life
+    store_url: str,
+    pool: str,
+    cell: Cell,
+    capture: Capture,
+    label: str,
+    *,
+    shares_files: bool,
+    witness: Witness | None = None,
+) -> None:
+    """The main loop of a worker process. Returns when it is dismissed."""
+    # Who starts a container for a launch says when; a process is there in no time.
+    asked_at = float(os.environ.get("WFNB_ASKED_AT") or time.time())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     store = connect_store(_address_of(store_url))
-    bench = ProcessBench(cell, capture, label)
+    bench = ProcessBench(cell, capture, label, witness)
     signer = Signer(load_key(create=False))
-    desk = Desk(store, signer, bench, shares_files=parse(store_url).is_local)
-    surroundings = Surroundings()
+    desk = Desk(store, signer, bench, shares_files=shares_files, asked_at=asked_at)
+    surroundings = Surroundings(desk.unpack)
     while True:
         request = _next_request(store, pool)
         if request is None:
             continue
+        if request == DISMISSAL:
+            return
         with _reported(request):
             if not _fits(surroundings, desk, request):
                 store.return_request(pool, request)
@@ -150,7 +193,7 @@ def serve(store_url: str, pool: str, cell: Cell, capture: Capture, label: str) -
 def _fits(surroundings: Surroundings, desk: Desk, request: Request) -> bool:
     """True too of a graph that cannot be read here: only who joins a run can tell it why."""
     try:
-        return surroundings.fit(desk.stored(request).home)
+        return surroundings.fit(desk.stored(request).home, request.run)
     except (SignatureError, SerialisationError):
         return True
 
@@ -178,7 +221,8 @@ def _next_request(store: Store, pool: str) -> Request | None:
 
 def _serve_one(store: Store, desk: Desk, request: Request, cell: Cell, capture: Capture) -> None:
     def enter(joined: Joined) -> None:
-        cell.enter(request.run, joined.identity, joined.generation)
+        is_planned = joined.queue.startswith("@")
+        cell.enter(request.run, joined.identity, joined.generation, is_planned=is_planned)
         capture.enter(partial(store.append_log, request.run))
 
     try:

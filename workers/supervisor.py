@@ -12,6 +12,7 @@ from typing import Protocol
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
 from wfnb.storage import Ask, Identity, RunId, Store
+from wfnb.storage.records import ANY_TASK
 from wfnb.workers.capture import last_words, left_over, size_of
 from wfnb.workers.cell import Cell, CellView
 from wfnb.workers.template import Born, Died
@@ -19,10 +20,8 @@ from wfnb.workers.verdicts import (
     Sentence,
     how,
     lost,
-    resident_bytes,
     sentence_of,
     timeout_of,
-    too_much,
 )
 
 STALE_EXIT = 64
@@ -54,10 +53,20 @@ class Slot:
     sentence: Sentence | None = None
     doubted: tuple[str, float] | None = None
     """Identity whose beat was refused, and when."""
-    peak_bytes: int = 0
-    peak_of: tuple[str, str, int] = ("", "", 0)
     heard: int = 0
     """Up to where the pool's log has what idle workers say."""
+
+
+class MemoryWatch(Protocol):
+    """How much memory a task may use, and who sees to that."""
+
+    def look(self, slot: Slot, view: CellView, *, whole_family: bool) -> Sentence | None:
+        """Why this living worker must die for it. `whole_family` takes longer, and is rarer."""
+        ...
+
+    def at_death(self, slot: Slot, view: CellView, code: int) -> Sentence | None:
+        """If that is what it died of: somebody else may have killed it for its memory."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,13 @@ class Loss:
 class Supervisor:
     """Decides by cells and the store's answers alone; called by the pool's loop."""
 
-    def __init__(self, store: Store, slots: Sequence[Slot], children: Children) -> None:
+    def __init__(
+        self, store: Store, slots: Sequence[Slot], children: Children, memory: MemoryWatch
+    ) -> None:
         self._store = store
         self._slots = slots
         self._children = children
+        self._memory = memory
         self._losses: list[Loss] = []
 
     def open(self, count: int) -> None:
@@ -104,7 +116,7 @@ class Supervisor:
                 continue
             if view.deadline is not None:
                 deadlines.append(view.deadline)
-            sentence = timeout_of(view, now) or self._memory(slot, view, whole_family=False)
+            sentence = timeout_of(view, now) or self._memory.look(slot, view, whole_family=False)
             if sentence:
                 self._kill(number, sentence)
         return min(deadlines, default=None)
@@ -117,7 +129,7 @@ class Supervisor:
                 _listen(slot, view)
             if slot.pid <= 0 or not view.run or slot.sentence:
                 continue
-            sentence = self._memory(slot, view, whole_family=True)
+            sentence = self._memory.look(slot, view, whole_family=True)
             if sentence:
                 self._kill(number, sentence)
                 continue
@@ -148,7 +160,7 @@ class Supervisor:
                 at = max(0, view.log_shipped - view.log_start)
                 self._store.append_log(run, task, view.attempt, loss.rest, at=at)
             record = loss.record
-            if record is not None and record.kind != "lost":
+            if record is not None and record.kind != "lost" and view.task:
                 # The task's own doing: its retries count, not the workers that it may lose.
                 self._store.fail(run, _as(view), record)
                 record = None
@@ -199,24 +211,13 @@ class Supervisor:
         else:
             slot.doubted = (view.identity, now)
 
-    def _memory(self, slot: Slot, view: CellView, *, whole_family: bool) -> Sentence | None:
-        if view.memory_bytes is None or not view.task:
-            return None
-        found = resident_bytes(slot.pid, whole_family=whole_family)
-        task = (view.run, view.task, view.attempt)
-        if slot.peak_of != task:
-            slot.peak_of, slot.peak_bytes = task, 0
-        slot.peak_bytes = max(slot.peak_bytes, found)
-        if found <= view.memory_bytes:
-            return None
-        return too_much(view, slot.peak_bytes)
-
     def _bury(self, slot: Slot, death: Died) -> None:
         if slot.pid not in (death.pid, -1):
             return
         view = slot.cell.view()
         code = os.waitstatus_to_exitcode(death.status)
-        sentence, slot.sentence, slot.doubted, slot.pid = slot.sentence, None, None, 0
+        sentence = slot.sentence or self._memory.at_death(slot, view, code)
+        slot.sentence, slot.doubted, slot.pid = None, None, 0
         if view.run:
             record = _record(slot, view, sentence, code)
             self._losses.append(Loss(view, record, _rest(slot, view)))
@@ -251,15 +252,18 @@ def _listen(slot: Slot, view: CellView) -> None:
 
 
 def _record(slot: Slot, view: CellView, sentence: Sentence | None, code: int) -> ErrorRecord | None:
-    """None when nobody is to blame: between tasks, or killed for a task that was over by then."""
-    if not view.task or code == STALE_EXIT:
+    """None when nobody is to blame: between tasks, or killed for a task that was over by then.
+
+    Out of memory between tasks, it was for what they read or return: any of them may be the one.
+    """
+    if code == STALE_EXIT or (sentence is None and not view.task):
         return None
     if sentence is None:
         sentence = lost(view, code)
     if not sentence.kind or not sentence.fits(view):
         return None
     return ErrorRecord(
-        task=view.task,
+        task=view.task or ANY_TASK,
         attempt=view.attempt,
         kind=sentence.kind,
         type=sentence.type,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-import psutil
-
 from wfnb.workers.cell import CellView
+
+MORE_MEMORY = (
+    "give it more, @task(resources=Resources(memory=...)), or more after this has happened, "
+    "@task(more_memory=1.5)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,10 @@ def timeout_of(view: CellView, now: float) -> Sentence | None:
     return sentence_of(view, "timeout", "TimeLimitExceeded", message)
 
 
-def too_much(view: CellView, peak_bytes: int) -> Sentence:
+def too_much(view: CellView, peak_bytes: int, limit_bytes: int) -> Sentence:
     message = (
-        f"{view.task} used {peak_bytes / 1e6:,.1f} MB and its limit is "
-        f"{(view.memory_bytes or 0) / 1e6:,.1f} MB: give it more, "
-        "@task(resources=Resources(memory=...))"
+        f"{view.task or 'the worker'} used {peak_bytes / 1e6:,.1f} MB and its limit is "
+        f"{limit_bytes / 1e6:,.1f} MB: {MORE_MEMORY}"
     )
     return sentence_of(view, "memory", "MemoryLimitExceeded", message)
 
@@ -68,19 +70,3 @@ def how(code: int) -> str:
         "SIGSEGV": ", a crash in compiled code",
     }
     return f"{name}{hints.get(name, '')}"
-
-
-def resident_bytes(pid: int, *, whole_family: bool) -> int:
-    """Of a process, and of its descendants too, whose search takes some milliseconds."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *(process.children(recursive=True) if whole_family else ())]
-    except psutil.Error:
-        return 0
-    total: int = 0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.Error:
-            continue
-    return total

@@ -138,8 +138,7 @@ def test_an_error_leads_to_its_task_and_is_resumed(
     assert page.page.evaluate("window.__fired") is None
 
 
-@IN_LAB
-def test_folds_open_by_mouse_and_by_keyboard(notebook: Open, screenshots: Path):
+def test_folds_open_by_mouse_and_by_keyboard(notebook: Open, screenshots: Path, front_end: str):
     page = notebook(FAILING, FOLLOW)
     page.run(0)
     page.run(1)
@@ -160,7 +159,7 @@ def test_folds_open_by_mouse_and_by_keyboard(notebook: Open, screenshots: Path):
     press("ArrowDown")
     press("Enter")
     board.find(".wfnb-inspector").wait_for()
-    board.photograph(screenshots / "unfolded.png")
+    board.photograph(screenshots / f"unfolded_{front_end}.png")
     press("d")
     press("d")
     press("Escape")
@@ -230,7 +229,6 @@ answer = best(rates, wfnb.task(lambda x: x, name="one").map(grid(1000)))
 )
 
 
-@IN_LAB
 def test_a_map_is_one_node_that_opens_and_closes(notebook: Open, screenshots: Path, front_end: str):
     page = notebook(MAPS, WAIT, "", "print(board)")
     page.run(0)
@@ -279,7 +277,6 @@ def test_a_map_is_one_node_that_opens_and_closes(notebook: Open, screenshots: Pa
     board.photograph(screenshots / f"workers_{front_end}.png")
 
 
-@IN_LAB
 def test_a_reload_shows_the_run_as_it_is(notebook: Open):
     page = notebook(LIVE, FOLLOW, OPEN_GATE)
     page.run(0)
@@ -297,7 +294,6 @@ def test_a_reload_shows_the_run_as_it_is(notebook: Open):
     page.eventually(lambda: board.state("report-0") == "done", "report is done")
 
 
-@IN_NOTEBOOK
 def test_after_a_restart_of_the_kernel_the_run_is_taken_up_again(notebook: Open):
     begin, follow = FOLLOW.split("board", 1)
     note = begin + "pathlib.Path('run.txt').write_text(run.id + '\\n' + str(GATE))\nboard" + follow
@@ -359,7 +355,6 @@ def test_a_saved_notebook_shows_the_last_graph_without_its_kernel(
     assert not exported.get_by_text("model not found").count()
 
 
-@IN_LAB
 def test_two_runs_are_shown_at_once_and_closing_frees_everything(notebook: Open):
     close = "board.close(); other.close(); print('left', comms() - before)"
     two = FOLLOW + "other = Dashboard(run.graph).follow(wfnb.start(answer))\ndisplay(other)"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.docker.connected import docker_session
 from wfnb import Resources, current_attempt, task
 from wfnb.choices import Choices
 from wfnb.errors import (
@@ -39,13 +40,23 @@ CHOICES = {
     "inline on redis": Choices(backend="inline"),
     "process on redis": Choices(backend="process", workers=2),
 }
+IN_CONTAINERS = "docker on redis"
+SEEN_BY_TASKS = ("numpy", "pytest")
+"""What this module imports and the kernel has: in containers it has to be asked for."""
 
 Pair = namedtuple("Pair", "left right")
 
 
-@pytest.fixture(scope="module", params=CHOICES)
+@pytest.fixture(
+    scope="module",
+    params=[*CHOICES, pytest.param(IN_CONTAINERS, marks=pytest.mark.docker)],
+)
 def sessions(request: pytest.FixtureRequest) -> Iterator[Session]:
     """One for the module: its workers stay warm."""
+    if request.param == IN_CONTAINERS:
+        with docker_session(workers=2, requirements=SEEN_BY_TASKS) as session:
+            yield session
+        return
     session = Session(CHOICES[request.param])
     session.connection()
     yield session

@@ -41,15 +41,29 @@ from tests.storing import (
     pointer,
 )
 from wfnb.events import START
-from wfnb.storage import Ask, Claim, Expansion, Finished, Joined, Policy, Reply, Request
+from wfnb.storage import (
+    Ask,
+    Claim,
+    Expansion,
+    Finished,
+    Joined,
+    Lane,
+    Policy,
+    Reply,
+    Request,
+    RunId,
+)
 
 NAMES = "abcdefg"
+MORE = "1cpu-2000000"
 POLICIES = st.sampled_from(
     [
         None,
         Policy(retries=1),
         Policy(retries=2, retry_delay_seconds=600),
         Policy(on_worker_lost="fail"),
+        Policy(more=MORE),
+        Policy(more=MORE, retries=1),
     ]
 )
 #: MODEL_SHRINK=1 looks for a short history, which may take minutes.
@@ -133,6 +147,8 @@ class Runs(RuleBasedStateMachine):
             policies={task: policy for task, policy in policies.items() if policy},
             reused=data.draw(reused(shape)),
         )
+        lanes = {**opening.lanes, MORE: Lane(limit=limit, pool=POOL)}
+        opening = replace(opening, lanes=lanes)
         self.both(lambda stored: stored.store.open_run(opening))
         if request := self.next_request():
             self.enter(request, "host:1", 2)
@@ -215,8 +231,10 @@ class Runs(RuleBasedStateMachine):
         ask = self.ask(
             worker,
             want=data.draw(st.integers(0, 3), label="want"),
-            stay=worker.joined.queue != QUEUE and data.draw(st.booleans(), label="stay"),
+            stay=worker.joined.queue not in (QUEUE, MORE)
+            and data.draw(st.booleans(), label="stay"),
             prefer=data.draw(st.lists(tasks, max_size=2), label="prefer"),
+            tired=data.draw(st.booleans(), label="tired"),
             hints={task: " ".join(ins) for task in self.tasks if (ins := self.inputs(task))},
         )
         reply = self.call(words, ask)
@@ -350,7 +368,8 @@ class Runs(RuleBasedStateMachine):
         worker = self.worker(data)
         ask = self.ask(worker)
         for claim in self.claims(worker, data)[:1]:
-            record = error(claim.task, claim.attempt)
+            kind = data.draw(st.sampled_from(["raised", "memory"]), label="why")
+            record = error(claim.task, claim.attempt, kind=kind)
             self.both(lambda stored, record=record: stored.store.fail(RUN, ask, record))
 
     @precondition(lambda self: self.workers)
@@ -386,6 +405,15 @@ class Runs(RuleBasedStateMachine):
             if what == "leases" and data.draw(st.booleans(), label=f"{worker.identity} beats"):
                 self.both(lambda stored, i=worker.identity: stored.store.beat(RUN, i))
         self.both(lambda stored: replace(stored.store.reap(RUN), next_due_seconds=None))
+
+    @rule()
+    def another_run_asks(self) -> None:
+        elsewhere = Request(run=RunId("elsewhere"), serial="1", queue=QUEUE, generation=1)
+        ours = []
+        while request := self.next_request():
+            ours.append(request)
+        for request in [elsewhere, *reversed(ours)]:
+            self.both(lambda stored, r=request: stored.store.return_request(POOL, r))
 
     @precondition(lambda self: self.workers and self.nonces % 4 == 3)
     @rule()
@@ -451,6 +479,8 @@ class Runs(RuleBasedStateMachine):
 
         self.both(looks)
         self.both(lambda stored: stored.chunk_names())
+        self.both(lambda stored: stored.requests())
+        self.both(lambda stored: stored.store.crew(RUN))
 
     def the_counters_are_right(self) -> None:
         if self.ledger.status == "running":
@@ -486,10 +516,11 @@ class Runs(RuleBasedStateMachine):
             return
         assert run.active > 0
         for task, state in run.state.items():
-            queue = self.shape.queue_of(task)
             if state == "queued":
-                assert any(task == entry[0] for entry in run.ready[queue])
-                assert run.alive[queue] + run.asked_for[queue] > 0
+                # Items that were ready before their map was moved stay where they were.
+                queues = {self.shape.queue_of(task), MORE}
+                found = [q for q in queues if task in [entry[0] for entry in run.ready[q]]]
+                assert any(run.alive[queue] + run.asked_for[queue] > 0 for queue in found)
 
     def teardown(self) -> None:
         if hasattr(self, "shape"):
@@ -545,6 +576,7 @@ def plain(entry: bytes) -> dict[str, Any]:
     """Without its time, and tasks that ended together in any order."""
     note = json.loads(entry, object_pairs_hook=without_doubles)
     note.pop("at")
+    note.pop("waited", None)
     for name in ("failed", "returned"):
         note[name] = sorted(note.get(name, []))
     return note

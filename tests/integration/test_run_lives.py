@@ -18,8 +18,13 @@ from tests.sessions import PATIENCE_SECONDS, session
 from tests.waiting import wait_until
 from wfnb import cli, task
 from wfnb.choices import Choices
-from wfnb.errors import BackendError, RunCancelledError, RunNotFoundError, RunTimeoutError
-from wfnb.runner import WaitInterrupted
+from wfnb.errors import (
+    BackendError,
+    RunCancelledError,
+    RunNotFoundError,
+    RunTimeoutError,
+    WaitInterrupted,
+)
 from wfnb.session import Session
 
 __all__ = ["session"]

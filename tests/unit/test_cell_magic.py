@@ -203,8 +203,9 @@ def test_options_are_those_of_task(cells: Cells, session: Session) -> None:
     assert (options.retries, options.timeout_seconds, options.io) == (3, 5.0, "linear")
     assert (options.resources.cpus, options.resources.memory) == (2, "1GB")
     assert options.reuse
-    cells("%%task b --no-reuse\nz = 1")
-    assert not session.draft.freeze().options("b").reuse
+    cells("%%task b --no-reuse --more-memory 1.5\nz = 1")
+    options = session.draft.freeze().options("b")
+    assert (options.reuse, options.more_memory) == (False, 1.5)
 
 
 @pytest.mark.parametrize(

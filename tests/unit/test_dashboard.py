@@ -12,9 +12,10 @@ from tests.waiting import wait_until
 from wfnb.errors import ErrorRecord, StoreError
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Placement, Plan
-from wfnb.timeline import TaskState, Timeline
+from wfnb.timeline import Span, TaskState, Timeline
 from wfnb.widgets import keepsake
 from wfnb.widgets.dashboard import Dashboard
+from wfnb.widgets.log_feed import FETCHED, LogFeed
 from wfnb.widgets.placing import placed, runs
 from wfnb.widgets.telling import NUMBER, Telling, looks
 
@@ -136,6 +137,18 @@ def test_only_what_changed_is_told_again():
     (span,) = telling.changed(timeline)
     assert span.task == "clean"
     assert telling.shape(graph) == {}
+
+
+def test_spans_that_moved_are_told_and_those_of_before_stay():
+    telling, timeline = Telling(), timeline_of(five(), {"load": TaskState.DONE})
+    telling.shape(five())
+    telling.changed(timeline)
+    moved = dict(reversed(timeline._spans.items()))
+    timeline._spans = moved
+    assert {span.task for span in telling.changed(timeline)} <= set(moved)
+    assert telling.changed(timeline) == []
+    telling.forget_times()
+    assert len(telling.changed(timeline)) == len(moved)
 
 
 def test_a_graph_that_grew_keeps_the_numbers_of_its_tasks():
@@ -298,6 +311,41 @@ def test_logs_of_what_has_ended_are_told_after_the_end_too(boards: list[Dashboar
     boards.append(board := Dashboard(graph).follow(run))
     wait_until(lambda: len(told(board).get("l", ())) == len(graph) - 1)
     assert told(board)["q"] == [told(board)["g"]["ids"].index("count-3")]
+
+
+def test_a_look_that_finds_something_is_one_message(boards: list[Dashboard]):
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph))
+    board._mailbox.flush()
+    sent: list[dict] = []
+    board._mailbox._send = sent.append
+    board._mailbox._sent_at = 0.0
+    board._run, board._logs = run, LogFeed(run)
+    run.timeline._change(TaskId("load"), state=TaskState.FAILED, attempt=1)
+    run.errors = [ErrorRecord(task="load", attempt=1, kind="raised", type="E", message="no")]
+    board.show(run.timeline, is_over=False)
+    (message,) = sent
+    assert {"d", "e", "l", "r"} <= message.keys()
+
+
+def test_of_functions_that_print_nothing_few_logs_are_looked_at():
+    asked: list[str] = []
+    graph = tree(64)
+    run = Played(graph)
+    feed = LogFeed(run)
+    spans = [Span(task=task, state=TaskState.DONE, attempt=1) for task in graph]
+    run.log = lambda task, attempt=None: asked.append(task) or ""
+    for turn in range(8):
+        asked.clear()
+        feed.take(spans if not turn else (), is_over=False)
+    assert len(asked) == 1
+    assert feed.has_more
+    run.log = lambda task, attempt=None: asked.append(task) or "printed"
+    loud = [Span(task=TaskId(f"loud-{n}"), state=TaskState.DONE, attempt=1) for n in range(20)]
+    asked.clear()
+    told = feed.take(loud, is_over=False)["l"]
+    assert len(told) > FETCHED
+    assert len([task for task in told if task.startswith("loud")]) == FETCHED + 1
 
 
 def test_it_says_whether_it_is_closed():

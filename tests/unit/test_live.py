@@ -18,14 +18,15 @@ class Acted:
 
     def __init__(self, *script: str | Exception) -> None:
         self.script = list(script)
-        self.timeline = timeline_of(five(), {"load": TaskState.DONE})
+        self._timeline = timeline_of(five(), {"load": TaskState.DONE})
 
     @property
-    def status(self) -> str:
+    def timeline(self) -> Timeline:
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        self._timeline.status = answer
+        return self._timeline
 
     def tend(self) -> str:
         return ""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from tests.waiting import wait_until
+from wfnb.widgets import mailbox
 from wfnb.widgets.mailbox import LOG_LINES, Mailbox, Message, merge
 
 
@@ -48,6 +50,31 @@ def test_the_first_message_leaves_at_once_and_the_rest_together(page: Page) -> N
     assert len(page.heard) <= 4
     assert [message["seq"] for message in page.heard] == [*range(1, len(page.heard) + 1)]
     box.close()
+
+
+def test_what_is_told_together_leaves_as_one_message_even_if_the_rest_is_lost(page: Page) -> None:
+    box = Mailbox(page.hear, most_often_seconds=0.0)
+    with box.together():
+        box.put({"d": [[0, 1]]})
+        box.put({"r": {"status": "done"}})
+        assert page.heard == []
+    with suppress(KeyError), box.together():
+        box.put({"d": [[1, 1]]})
+        raise KeyError
+    assert [message["seq"] for message in page.heard] == [1, 2]
+    assert page.heard[0]["d"] == [[0, 1]]
+    assert page.heard[0]["r"] == {"status": "done"}
+    assert page.heard[1]["d"] == [[1, 1]]
+    box.close()
+
+
+def test_no_thread_is_made_for_a_message_that_may_leave_at_once(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "Timer", None)
+    box = Mailbox(page.hear, most_often_seconds=0.0)
+    box.put({"d": [[0, 1]]})
+    assert len(page.heard) == 1
 
 
 def test_however_many_threads_tell_the_page_sees_what_is(page: Page) -> None:

@@ -304,6 +304,37 @@ def test_a_call_that_is_repeated_after_a_lost_reply_changes_nothing(flow):
         assert world.calls == dict.fromkeys(flow.inputs, 1)
 
 
+@flows
+def test_workers_that_make_way_for_another_run_at_every_turn_lose_and_double_nothing(flow):
+    world = World(flow)
+    world.is_busy = True
+    world.finish()
+    world.drain()
+    check_result(world)
+    check_completions(world)
+    expected = Counter([*flow.inputs]) + Counter(flow.fails)
+    if flow is not HOPELESS:
+        assert world.calls == expected
+
+
+def test_a_tired_worker_ends_what_it_has_claimed_before_it_makes_way():
+    flow = Flow(inputs={f"t{n}": "" for n in range(40)}, limit=1)
+    world, worker = alone(flow)
+    while len(world.store._runs[RUN].claims[worker.joined.identity]) < 8:
+        worker.advance()
+    claimed = {*world.store._runs[RUN].claims[worker.joined.identity]}
+    world.is_busy = True
+    world.come()
+    worker.run_on()
+    states = world.store.snapshot(RUN).states
+    assert claimed <= {task for task, state in states.items() if state == "done"}
+    assert {"queued", "done"} == {*states.values()}
+    assert not world.store._runs[RUN].claims[worker.joined.identity]
+    world.is_busy = False
+    world.finish()
+    check_result(world)
+
+
 # Stopped anywhere
 
 

@@ -116,7 +116,7 @@ def test_a_prediction_is_told_with_the_graph():
     assert told["rows"] == [[0, 0, 0, 1.0], [-1, 0, 1, 2.0, "elsewhere[0]"]]
     assert (told["lanes"], told["end"]) == (["w1"], 2.0)
     plan = Plan(graph, dict.fromkeys(graph, Placement()))
-    vars(plan)["predicted"] = simulated
+    vars(plan)["outlook"] = SimpleNamespace(timeline=simulated)
     assert Telling().shape(graph, plan=plan)["g"]["planned"] == told
 
 

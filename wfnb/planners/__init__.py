@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from wfnb.errors import PlanError
-from wfnb.graph import Graph, TaskId
+from wfnb.forecast import Predictor
+from wfnb.graph import Graph
 from wfnb.plan import Plan
+from wfnb.planners.auto import Auto
+from wfnb.planners.dasklike import as_dask_would
+from wfnb.planners.heuristics import cpop, heft, minmin, peft
+from wfnb.planners.listed import Listed, Wukong
+from wfnb.planners.nonuniform import Nonuniform
+from wfnb.planners.simple import Simple
+from wfnb.planners.terms import Terms
 from wfnb.planners.uniform import Uniform
-from wfnb.resources import Resources
-
-
-class Predictor(Protocol):
-    """What past runs say about a task that has not run yet."""
-
-    def call_seconds(self, graph: Graph, task: TaskId, *, resources: Resources) -> float | None:
-        """None when nothing is known."""
-        ...
 
 
 class Planner(Protocol):
@@ -28,18 +28,29 @@ class Planner(Protocol):
     def plan(self, graph: Graph, predictor: Predictor | None) -> Plan: ...
 
 
-PLANNERS: dict[str, Callable[[Resources], Planner]] = {"uniform": Uniform}
-"""By name. Each is made from the size of worker that a task gets which asks for none."""
+PLANNERS: dict[str, Callable[[Terms], Planner]] = {
+    "auto": Auto,
+    "cpop": partial(Listed, "cpop", cpop),
+    "dask": partial(Listed, "dask", as_dask_would),
+    "heft": partial(Listed, "heft", heft),
+    "minmin": partial(Listed, "minmin", minmin),
+    "nonuniform": Nonuniform,
+    "peft": partial(Listed, "peft", peft),
+    "simple": Simple,
+    "uniform": Uniform,
+    "wukong": Wukong,
+}
+"""By name. Each is made from terms: sizes to choose from, workers, caution, time to search."""
 
 
-def register(name: str, make: Callable[[Resources], Planner]) -> None:
+def register(name: str, make: Callable[[Terms], Planner]) -> None:
     """Make a planner known by name, as in `wfnb.run(target, planner=name)`."""
     PLANNERS[name] = make
 
 
-def planner_named(name: str, default: Resources) -> Planner:
+def planner_named(name: str, terms: Terms) -> Planner:
     try:
-        return PLANNERS[name](default)
+        return PLANNERS[name](terms)
     except KeyError:
         known = ", ".join(sorted(PLANNERS))
         raise PlanError(f"no planner is named {name!r}; there is {known}") from None

@@ -1,33 +1,32 @@
-"""The uniform planner: any worker may take any task, each with the resources it declares."""
+"""The uniform planner: one size for all that declare none, workers by locality."""
 
 from __future__ import annotations
 
+from wfnb.forecast import Predictor
 from wfnb.graph import Graph
-from wfnb.plan import Placement, Plan
-from wfnb.resources import Resources
-
-_UNDECLARED = Resources()
+from wfnb.plan import Plan
+from wfnb.planners.locality import by_locality
+from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.scoring import best_of
+from wfnb.planners.terms import Terms, with_size
 
 
 class Uniform:
-    """Needs no history: whoever is idle takes what is ready."""
+    """Of several sizes to choose from, it takes the one with which the graph is done first."""
 
     name = "uniform"
 
-    def __init__(self, default: Resources = _UNDECLARED) -> None:
-        self._default = default
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
 
-    def plan(self, graph: Graph, predictor: object = None) -> Plan:
-        """`predictor` is not asked: nothing here depends on how long a task takes."""
-        placements = [
-            Placement(resources=self._size(function.options.resources))
-            for function in graph.functions
-        ]
-        return Plan(
-            graph,
-            {task: placements[at] for task, at in zip(graph.ids, graph.function_at, strict=True)},
-            planner=self.name,
-        )
-
-    def _size(self, declared: Resources) -> Resources:
-        return self._default if declared == _UNDECLARED else declared
+    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
+        """Without a predictor any worker may take any task."""
+        terms = self._terms
+        if predictor is None:
+            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
+        forecast = predictor.forecast(graph, sla=terms.sla)
+        plans = []
+        for size in terms.sizes:
+            machines, costs = scheduled(graph, forecast, with_size(terms, size))
+            plans.append(plan_of(by_locality(graph, costs), machines, planner=self.name))
+        return best_of(plans, forecast)

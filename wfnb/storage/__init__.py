@@ -12,6 +12,7 @@ from typing import Protocol
 from wfnb.errors import ErrorRecord
 from wfnb.events import EventId
 from wfnb.graph import TaskId
+from wfnb.storage.history import Histories
 from wfnb.storage.records import (
     LAUNCH_SECONDS,
     LEASE_SECONDS,
@@ -29,8 +30,10 @@ from wfnb.storage.records import (
     Reply,
     Request,
     RunId,
+    Seat,
     Seed,
     Snapshot,
+    Start,
 )
 from wfnb.storage.reuse import Reusable, Reusables
 
@@ -44,6 +47,7 @@ __all__ = [
     "Expansion",
     "Feed",
     "Finished",
+    "Histories",
     "Identity",
     "Joined",
     "Lane",
@@ -59,8 +63,10 @@ __all__ = [
     "Reusables",
     "RunId",
     "Runs",
+    "Seat",
     "Seed",
     "Snapshot",
+    "Start",
     "Store",
 ]
 
@@ -68,10 +74,13 @@ __all__ = [
 class Choreography(Protocol):
     """What a worker does in a run."""
 
-    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
+    def join(
+        self, request: Request, label: str, *, want: int = 0, age_seconds: float | None = None
+    ) -> Joined | None:
         """Enter the run; None if the request was met already or the run is over.
 
-        With `want`, claim as many tasks in the same call.
+        With `want`, claim as many tasks in the same call. A worker that is younger than the
+        request, by the time since it was asked for itself, counts as a cold start.
         """
         ...
 
@@ -128,6 +137,10 @@ class Recovery(Protocol):
 
         0 if the run is not, or no longer, what the seed was made from.
         """
+        ...
+
+    def crew(self, run: RunId) -> Mapping[str, Seat]:
+        """The living workers, by label: who learns that one died can abandon it at once."""
         ...
 
     def audit(self, run: RunId) -> Mapping[str, int]:
@@ -236,6 +249,14 @@ class Launches(Protocol):
         """Put a request back at the head: this worker cannot serve it."""
         ...
 
+    def waiting(self, pools: Sequence[str]) -> Sequence[int]:
+        """How many requests each launch list has that nobody has taken."""
+        ...
+
+    def starts(self, pool: str) -> Sequence[Start]:
+        """How the latest launches of a launch list were met, the latest first."""
+        ...
+
     def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
         """A pool is alive and takes requests from this list; ttl 0 says that it goes."""
         ...
@@ -245,7 +266,7 @@ class Launches(Protocol):
         ...
 
 
-class Store(Choreography, Recovery, Runs, Outputs, Feed, Launches, Reusables, Protocol):
+class Store(Choreography, Recovery, Runs, Outputs, Feed, Launches, Reusables, Histories, Protocol):
     """Workers and clients coordinate through nothing else."""
 
     def close(self) -> None: ...

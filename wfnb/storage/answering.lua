@@ -1,4 +1,5 @@
 -- answering: what a worker is told at the end of claim and complete. Needs handing.
+local MOST_LOOKED_AT = 16  -- launch requests, for one of another run
 
 local function is_stale(ask)
   return status ~= 'running' or generation ~= ask.generation
@@ -113,9 +114,27 @@ local function hand_out(ask, fresh, hints)
   return take(ask, hand.entries)
 end
 
+-- Runs share a pool in turns: a tired worker takes nothing more if another run has asked for one.
+-- That request comes to the head of the launch list, for the one that will be idle.
+local function make_way(ask)
+  if not ask.tired or string.sub(ask.queue, 1, 1) == '@' then return end
+  local _, pool = room_of(ask.queue)
+  local list = 'wfnb:pool:' .. pool
+  for at, request in ipairs(redis.call('LRANGE', list, 0, MOST_LOOKED_AT - 1)) do
+    if string.match(request, '^[^\n]*') ~= meta[6] then
+      for _ = 2, at do redis.call('LMOVE', list, list, 'LEFT', 'RIGHT') end
+      ask.want = 0
+      return
+    end
+  end
+end
+
 local function next_for(ask, fresh, hints, refused, dropped)
   local claims, inputs = {}, {}
-  if status == 'running' then claims, inputs = hand_out(ask, fresh, hints) end
+  if status == 'running' then
+    make_way(ask)
+    claims, inputs = hand_out(ask, fresh, hints)
+  end
   tell_pairs('claimed', claims)
   local how = 'go'
   if status ~= 'running' then

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 from wfnb.graph import TaskId
@@ -11,6 +13,8 @@ from wfnb.storage.ledger import Entry, Ledger, name_of
 from wfnb.storage.records import Ask, Reply
 
 STOP = Reply(status="stop")
+_MOST_LOOKED_AT = 16
+"""Launch requests, for one of another run."""
 
 
 def is_stale(run: Ledger, ask: Ask) -> bool:
@@ -31,6 +35,21 @@ def answered(run: Ledger, ask: Ask) -> Reply | None:
     )
 
 
+def _making_way(run: Ledger, ask: Ask) -> Ask:
+    """Runs share a pool in turns: a tired worker takes nothing more if another has asked for one.
+
+    That request comes to the head of the launch list, for the one that will be idle.
+    """
+    if not ask.tired or ask.queue.startswith("@"):
+        return ask
+    waiting = run.launchpad(ask.queue).requests
+    for at, request in enumerate(islice(waiting, _MOST_LOOKED_AT)):
+        if request.run != run.opening.run:
+            waiting.rotate(-at)
+            return replace(ask, want=0)
+    return ask
+
+
 def next_for(
     run: Ledger,
     ask: Ask,
@@ -38,7 +57,10 @@ def next_for(
     refused: tuple[TaskId, ...],
     dropped: tuple[bytes, ...],
 ) -> Reply:
-    entries: list[Entry] = _hand_out(run, ask, fresh) if run.status == "running" else []
+    entries: list[Entry] = []
+    if run.status == "running":
+        ask = _making_way(run, ask)
+        entries = _hand_out(run, ask, fresh)
     claims = run.take(ask.identity, entries)
     run.tell_claims("claimed", claims)
     reply = Reply(

@@ -113,5 +113,6 @@ end
 if #notes > 0 then tell('"done":[' .. table.concat(notes, ',') .. ']') end
 redis.call('HINCRBY', k'meta', 'done', done)
 for _, inputs in ipairs(reads) do drop_read(inputs, dropped) end
+learn(work.learned)
 count_active(active + #ready)
 return next_for(ask, ready, work.hints, refused, dropped)

@@ -72,5 +72,6 @@ local dropped = {}
 end_splitter(ARGV[3])
 local gathers, fresh, hints = count_items(), make_items()
 drop_read(work.reads, dropped)
+learn(work.learned)
 count_active((gathers and #gathers or count) - 1)
 return next_for(ask, gathers or fresh, hints, {}, dropped)

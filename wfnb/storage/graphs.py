@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
-from pathlib import Path
 from typing import Any, overload
 
 from wfnb import codec
@@ -20,27 +18,9 @@ from wfnb.needs import Kept
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage.constants import Constants
+from wfnb.storage.homes import Home
 from wfnb.storage.sources import sources_of
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where the client's code finds its modules and files; signed with the graph."""
-
-    folder: str
-    path: tuple[str, ...]
-
-    @classmethod
-    def here(cls) -> Home:
-        folder = _folder()
-        return cls(folder, tuple(entry or folder for entry in sys.path))
-
-
-def _folder() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return "/"  # the folder that the client was started in has been deleted
+from wfnb.versions import Learning, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,52 +44,55 @@ class Stored:
     """What workers keep for reuse."""
     written_seconds: float
     """When it was, by its client's clock."""
+    learning: Learning
 
 
-def dump_graph(
+def dump_graph(  # noqa: PLR0913  a run's graph is stored with all of this
     graph: Graph,
     signer: Signer,
     run: str,
     *,
     queue_at: Sequence[str] | None = None,
     kept: Kept | None = None,
+    learning: Learning | None = None,
+    sees_files: bool = True,
 ) -> Dumped:
-    """Raises SerialisationError, naming task and variable, for what cannot travel."""
+    """Raises SerialisationError, naming task and variable, for what cannot travel.
+
+    For workers that do not see this host's files, the user's own modules lie with the constants.
+    """
     graph = graph.as_planned
     _refuse_borrowed(graph)
     constants = Constants(signer)
     arguments = [constants.apart(its) for its in (*graph.arguments_at, *_templates(graph))]
-    blobs: dict[bytes, int] = {}
-    functions = []
-    for at, function in enumerate(graph.functions):
-        blob = _dump_function(function, _task_of(graph, at))
-        place = blobs.setdefault(blob, len(blobs))
-        functions.append((function.name, _plain(function.options), place))
+    functions, blobs = _dump_functions(graph)
+    encoded = _encode_arguments(graph, arguments)
+    found: Mapping[str, bytes] = constants.found
+    home = Home.here()
+    if not sees_files:
+        home, found = Home.packed([*map(codec.Encoded, blobs), encoded], found, signer)
     shape = (
         functions,
-        list(blobs),
-        graph.function_at,
-        graph.inputs_at,
-        [graph.position[target] for target in graph.targets],
-        dict(graph.names),
-        [(at, _map_words(call)) for at, call in graph.maps.items()],
-        codec.pack(_encode_arguments(graph, arguments)),
+        blobs,
+        *_columns(graph),
+        codec.pack(encoded),
         queue_at,
-        astuple(Home.here()),
+        astuple(home),
         bool(constants.found),
         sources_of(blobs),
         astuple(kept or Kept()),
         time.time(),
+        astuple(learning or Learning()),
     )
     payload = codec.pack(codec.encode(shape))
-    return Dumped(signer.seal(payload, f"graph:{run}"), constants.found)
+    return Dumped(signer.seal(payload, f"graph:{run}"), found)
 
 
 def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     """The graph of a run. Functions and arguments, which are the user's, load when first used."""
     payload = codec.unpack(signer.open(blob, f"graph:{run}"))
     functions, blobs, function_at, inputs_at, targets, names, *more = codec.decode(payload)
-    maps, arguments, queue_at, home, has_constants, sources, kept, written = more
+    maps, arguments, queue_at, home, has_constants, sources, kept, written, learning = more
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
     loaded_arguments = _StoredArguments(arguments, len(ids))
@@ -137,6 +120,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
         sources,
         Kept(*kept),
         written,
+        remembered(graph, Learning(*learning)),
     )
 
 
@@ -261,6 +245,27 @@ def _task_of(graph: Graph, function: int) -> TaskId:
         if call.function == function:
             return graph.ids[at]
     return graph.ids[graph.function_at.index(function)]
+
+
+def _columns(graph: Graph) -> tuple[Any, ...]:
+    return (
+        graph.function_at,
+        graph.inputs_at,
+        [graph.position[target] for target in graph.targets],
+        dict(graph.names),
+        [(at, _map_words(call)) for at, call in graph.maps.items()],
+    )
+
+
+def _dump_functions(graph: Graph) -> tuple[list[tuple[str, Any, int]], list[bytes]]:
+    """Name, options and place among the blobs, which are all different."""
+    blobs: dict[bytes, int] = {}
+    functions = []
+    for at, function in enumerate(graph.functions):
+        blob = _dump_function(function, _task_of(graph, at))
+        place = blobs.setdefault(blob, len(blobs))
+        functions.append((function.name, _plain(function.options), place))
+    return functions, list(blobs)
 
 
 def _dump_function(function: Function, task: TaskId) -> bytes:

@@ -17,6 +17,12 @@ POOLS = "wfnb:pools"
 REUSE = "wfnb:reuse:"
 """Prefix of what is kept for reuse, see the head of reusing.lua"""
 
+HISTORY = "wfnb:history:"
+"""Prefix of records of past runs, see the head of recording.lua"""
+
+STARTS = "wfnb:starts:"
+"""Prefix of lists, one for each launch list: how its latest launches were met, as JSON"""
+
 
 def prefix(run: RunId) -> str:
     return f"wfnb:{run}:"

@@ -9,7 +9,7 @@ from typing import Any, cast
 import redis
 
 from wfnb.storage import keys
-from wfnb.storage.records import Request, RunId
+from wfnb.storage.records import Request, RunId, Start
 from wfnb.storage.scripts import translated
 
 _REQUEST_SECONDS = 86_400
@@ -46,6 +46,21 @@ class RedisLaunches:
             pipe.lpush(keys.launches(pool), head.encode() + request.graph)
             pipe.expire(keys.launches(pool), _REQUEST_SECONDS)
             pipe.execute()
+
+    def waiting(self, pools: Sequence[str]) -> Sequence[int]:
+        with translated():
+            pipe = self._client.pipeline(transaction=False)
+            for pool in pools:
+                pipe.llen(keys.launches(pool))
+            return pipe.execute()
+
+    def starts(self, pool: str) -> Sequence[Start]:
+        with translated():
+            found = cast("list[bytes]", self._client.lrange(keys.STARTS + pool, 0, -1))
+        return [
+            Start(waited_seconds=waited, is_cold=bool(cold), at_seconds=at)
+            for waited, cold, at in map(json.loads, found)
+        ]
 
     def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
         with translated():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wfnb.errors import ErrorRecord
@@ -15,12 +15,14 @@ from wfnb.graph import TaskId
 from wfnb.storage.hand import Hand
 from wfnb.storage.records import (
     LAUNCH_SECONDS,
+    MOST_STARTS,
     Claim,
     Identity,
     Opening,
     Reply,
     Request,
     Seed,
+    Start,
 )
 
 MOST_EVENTS = 100_000
@@ -50,6 +52,14 @@ class Chunks:
         self.deadline = deadline
 
 
+class Launchpad:
+    """A pool's launch list, and how those that were on it were met, the latest first."""
+
+    def __init__(self) -> None:
+        self.requests: deque[Request] = deque()
+        self.starts: deque[Start] = deque(maxlen=MOST_STARTS)
+
+
 class Ledger:
     """The store calls it under its lock, with `now` set to this transition's time."""
 
@@ -57,17 +67,18 @@ class Ledger:
         self,
         opening: Opening,
         chunks: dict[str, Chunks],
-        request: Callable[[str, Request], None],
+        launchpads: Mapping[str, Launchpad],
     ) -> None:
         self.opening = opening
         self.chunks = chunks
-        self._request = request
+        self._launchpads = launchpads
         self.now = self.created = self.touched = 0.0
         self.ended_at: float | None = None
         self.status = "running"
         self.generation = 1
         self.active = self.done = self.failed = 0
         self.tasks = opening.tasks
+        self.queues = dict(opening.queues)
         self.serials = self.joins = self.named = 0
         self.state: dict[TaskId, str] = {}
         self.attempts: dict[TaskId, int] = {}
@@ -180,7 +191,7 @@ class Ledger:
     # Ready tasks and launches
 
     def queue_of(self, task: TaskId) -> str:
-        queues = self.opening.queues
+        queues = self.queues
         return queues.get(map_of(task), self.opening.queue) if queues else self.opening.queue
 
     def launch(self, queue: str, wanted: int, graph: bytes = b"") -> int:
@@ -198,9 +209,12 @@ class Ledger:
                 generation=self.generation,
                 graph=graph,
             )
-            self._request(lane.pool, request)
+            self.launchpad(queue).requests.append(request)
         self.asked_for[queue] += count
         return count
+
+    def launchpad(self, queue: str) -> Launchpad:
+        return self._launchpads[self.opening.lanes[queue].pool]
 
     def launch_missing(self, queue: str) -> int:
         """Ask for as many workers as there are ready tasks, counting those asked for already."""

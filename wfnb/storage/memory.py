@@ -7,13 +7,13 @@ except for pointers, which are bytes.
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from wfnb.errors import ErrorRecord, StoreError
 from wfnb.graph import TaskId
 from wfnb.storage import expanding, recovery, transitions
-from wfnb.storage.ledger import Chunks, Ledger
+from wfnb.storage.ledger import Chunks, Launchpad, Ledger
 from wfnb.storage.memory_feed import about
 from wfnb.storage.records import (
     ANY_TASK,
@@ -28,7 +28,9 @@ from wfnb.storage.records import (
     Reply,
     Request,
     RunId,
+    Seat,
     Seed,
+    Start,
 )
 from wfnb.storage.reuse_memory import MemoryReuse
 
@@ -42,7 +44,7 @@ class MemoryStore(MemoryReuse):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock)
         self._chunks: dict[RunId, dict[str, Chunks]] = defaultdict(dict)
-        self._requests: dict[str, deque[Request]] = defaultdict(deque)
+        self._launchpads: dict[str, Launchpad] = defaultdict(Launchpad)
         self._pools: dict[str, tuple[float, dict[str, str]]] = {}
 
     def close(self) -> None:
@@ -50,9 +52,11 @@ class MemoryStore(MemoryReuse):
 
     # A worker in a run
 
-    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
+    def join(
+        self, request: Request, label: str, *, want: int = 0, age_seconds: float | None = None
+    ) -> Joined | None:
         with self._writing(request.run) as run:
-            return transitions.join(run, request, label, want)
+            return transitions.join(run, request, label, want, age_seconds)
 
     def claim(self, run: RunId, ask: Ask) -> Reply:
         with self._changed:
@@ -62,12 +66,14 @@ class MemoryStore(MemoryReuse):
 
     def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
         with self._changed:
-            reply = transitions.complete(self._ledger(run), finished, ask)
+            self._learn(ledger := self._ledger(run), ask)
+            reply = transitions.complete(ledger, finished, ask)
             self._changed.notify_all()
         return reply
 
     def expand(self, run: RunId, splitter: Finished, expansion: Expansion, ask: Ask) -> Reply:
         with self._writing(run) as ledger:
+            self._learn(ledger, ask)
             return expanding.expand(ledger, splitter, expansion, ask)
 
     def fail(self, run: RunId, ask: Ask, record: ErrorRecord) -> bool:
@@ -107,6 +113,10 @@ class MemoryStore(MemoryReuse):
         with self._writing(run) as ledger:
             return recovery.resume(ledger, generation, seed)
 
+    def crew(self, run: RunId) -> Mapping[str, Seat]:
+        with self._writing(run) as ledger:
+            return recovery.crew(ledger)
+
     def audit(self, run: RunId) -> Mapping[str, int]:
         with self._writing(run) as ledger:
             return recovery.audit(ledger)
@@ -117,7 +127,7 @@ class MemoryStore(MemoryReuse):
         with self._changed:
             if opening.run in self._runs:
                 raise StoreError(f"there is a run named {opening.run} already")
-            ledger = Ledger(opening, self._chunks[opening.run], self._request)
+            ledger = Ledger(opening, self._chunks[opening.run], self._launchpads)
             ledger.now = ledger.created = self._clock()
             self._runs[opening.run] = ledger
             travels = opening.graph if len(opening.graph) <= SMALL_GRAPH_BYTES else b""
@@ -206,7 +216,7 @@ class MemoryStore(MemoryReuse):
     def take_request(self, pools: Sequence[str], *, block_seconds: float) -> Request | None:
         def next_request() -> Request | None:
             for pool in pools:
-                if waiting := self._requests.get(pool):
+                if waiting := self._launchpads[pool].requests:
                     return waiting.popleft()
             return None
 
@@ -214,8 +224,16 @@ class MemoryStore(MemoryReuse):
 
     def return_request(self, pool: str, request: Request) -> None:
         with self._changed:
-            self._requests[pool].appendleft(request)
+            self._launchpads[pool].requests.appendleft(request)
             self._changed.notify_all()
+
+    def waiting(self, pools: Sequence[str]) -> Sequence[int]:
+        with self._changed:
+            return [len(self._launchpads[pool].requests) for pool in pools]
+
+    def starts(self, pool: str) -> Sequence[Start]:
+        with self._changed:
+            return list(self._launchpads[pool].starts)
 
     def announce(self, pool: str, about: Mapping[str, str], *, ttl_seconds: float) -> None:
         with self._changed:
@@ -227,9 +245,6 @@ class MemoryStore(MemoryReuse):
         with self._changed:
             now = self._clock()
             return {pool: about for pool, (end, about) in self._pools.items() if end > now}
-
-    def _request(self, pool: str, request: Request) -> None:
-        self._requests[pool].append(request)
 
 
 def _lost(message: str, *, task: str = ANY_TASK) -> ErrorRecord:

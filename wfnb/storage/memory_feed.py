@@ -150,6 +150,6 @@ def _unknown(run: RunId) -> Ledger:
         tasks=0,
         keep_seconds=0,
     )
-    ledger = Ledger(opening, {}, lambda _pool, _request: None)
+    ledger = Ledger(opening, {}, {})
     ledger.status = "unknown"
     return ledger

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from wfnb.errors import SignatureError
 from wfnb.graph import Graph, Options, TaskId
 from wfnb.needs import Kept
-from wfnb.plan import Placement, Plan
+from wfnb.plan import Placement, Plan, with_more_memory
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage import Runs
 from wfnb.storage.graphs import Stored, dump_graph, load_graph
 from wfnb.storage.records import Lane, Opening, Policy, RunId, Seed
+from wfnb.versions import learning_of
 
 
 def opening_of(  # noqa: PLR0913  a run is opened with all of this
@@ -28,17 +29,19 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
     keep_seconds: int,
     kept: Kept | None = None,
     reused: Mapping[TaskId, bytes] | None = None,
+    sees_files: bool = True,
+    upload: str = "completion",
 ) -> Opening:
     """Raises SerialisationError, naming task and variable, before anything is written."""
-    graph = plan.graph
-    queue_at = plan.queue_at
-    is_one_queue = len(set(queue_at)) <= 1
+    graph, queue_at = plan.graph, plan.queue_at
     dumped = dump_graph(
         graph,
         signer,
         run,
-        queue_at=None if is_one_queue else queue_at,
+        queue_at=queue_at if len(lanes) > 1 else None,
         kept=kept,
+        learning=learning_of(graph, plan.sizes, upload=upload),
+        sees_files=sees_files,
     )
     queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
     queues = {task: q for task, q in zip(graph, queue_at, strict=True) if q != queue}
@@ -50,7 +53,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         queue=queue,
         queues=queues,
         lanes=lanes,
-        policies=_policies(graph),
+        policies=_policies(plan, lanes),
         constants=dumped.constants,
         about=about,
         tasks=len(graph),
@@ -117,21 +120,29 @@ def stored_graph(store: Runs, signer: Signer, run: RunId, *, blob: bytes = b"") 
         ) from error
 
 
-def _policies(graph: Graph) -> dict[TaskId, Policy]:
+def _policies(plan: Plan, lanes: Mapping[str, Lane]) -> dict[TaskId, Policy]:
     """An item's are its map's."""
+    graph, found = plan.graph, {}
     by_function = [_policy(function.options) for function in graph.functions]
     if not any(by_function):
         return {}
-    found = [by_function[at] for at in graph.function_at]
-    for at, call in graph.maps.items():
-        found[at] = by_function[call.function]
-    return {task: policy for task, policy in zip(graph, found, strict=True) if policy is not None}
+    for at, task in enumerate(graph):
+        function = graph.maps[at].function if at in graph.maps else graph.function_at[at]
+        policy = by_function[function]
+        if policy is None:
+            continue
+        more = with_more_memory(plan.placements[task], graph.functions[function].options)
+        if more is not None and more.queue in lanes:
+            policy = replace(policy, more=more.queue)
+        found[task] = policy
+    return found
 
 
 def _policy(options: Options) -> Policy | None:
+    """None for one that says nothing."""
     policy = Policy(
         retries=options.retries,
         retry_delay_seconds=options.retry_delay_seconds,
         on_worker_lost=options.on_worker_lost,
     )
-    return None if policy == Policy() else policy
+    return None if policy == Policy() and options.more_memory is None else policy

@@ -8,6 +8,7 @@ from typing import Literal, NewType
 
 from wfnb.events import EventId
 from wfnb.graph import TaskId
+from wfnb.storage.history import Part
 
 RunId = NewType("RunId", str)
 Identity = NewType("Identity", str)
@@ -20,6 +21,8 @@ ANY_TASK = TaskId("$TASK$")
 """In a lost worker's record: each task it had claimed."""
 MOST_LOSSES = 3
 """A task whose attempts lose this many workers is poison, and fails."""
+MOST_STARTS = 100
+"""So many of each pool are kept, the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,8 @@ class Policy:
     retries: int = 0
     retry_delay_seconds: float = 0.0
     on_worker_lost: str = "retry"
+    more: str = ""
+    """The queue of workers with more memory, for an attempt after one that had too little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,10 @@ class Request:
     """The graph itself when it is small, so that a worker starts without another look."""
 
 
+DISMISSAL = Request(run=RunId(""), serial="", queue="", generation=0)
+"""Of no run: whoever takes it goes, for another kind of worker is to have its place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What a worker wants next; `nonce` tells a repeated call from a new one."""
@@ -108,8 +117,12 @@ class Ask:
     """Names of functions whose tasks may come several at a time, others come alone; None: all."""
     stay: bool = False
     """Wait when there is nothing to take, and do not leave: a planned worker has tasks to come."""
+    tired: bool = False
+    """Long in the run: it takes nothing more, and leaves, if another run waits for its pool."""
     hints: Mapping[TaskId, str] = field(default_factory=dict)
     """Of tasks that may become ready in this call: their inputs, space between, to come along."""
+    learned: Sequence[Part] = ()
+    """For the history: kept if this call is not a repeated one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -183,6 +196,28 @@ class Joined:
     queue: str
     first: Reply | None = None
     """What a claim made at once was answered, if one was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A living worker in a run, as whoever learns of its death has to name it."""
+
+    identity: Identity
+    generation: int
+    queue: str
+    claims: Mapping[TaskId, int]
+    """Its tasks -> attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a launch was met."""
+
+    waited_seconds: float
+    """From when it was asked for until its worker joined, by the store's clock."""
+    is_cold: bool
+    """Whether the worker was started for it."""
+    at_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

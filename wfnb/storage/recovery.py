@@ -16,6 +16,7 @@ from wfnb.storage.records import (
     Claim,
     Identity,
     Reaped,
+    Seat,
     Seed,
 )
 from wfnb.storage.transitions import end_attempt, give_up, policy_of
@@ -196,6 +197,20 @@ def resume(run: Ledger, generation: int, seed: Seed) -> int:
     run.sow(seed)
     run.publish()
     return run.generation
+
+
+def crew(run: Ledger) -> dict[str, Seat]:
+    if run.status != "running":
+        return {}
+    return {
+        run.workers[name_of(identity)]["label"]: Seat(
+            identity=identity,
+            generation=run.generation,
+            queue=run.seats[identity],
+            claims=dict(run.claims.get(identity, {})),
+        )
+        for identity in sorted(run.leases, key=lambda one: int(one.rpartition(":")[2]))
+    }
 
 
 def audit(run: Ledger) -> dict[str, int]:

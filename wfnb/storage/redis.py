@@ -13,6 +13,7 @@ from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
 from wfnb.storage import keys
 from wfnb.storage.feed import RedisFeed
+from wfnb.storage.history_redis import RedisHistory
 from wfnb.storage.launches import RedisLaunches
 from wfnb.storage.records import (
     ANY_TASK,
@@ -26,18 +27,23 @@ from wfnb.storage.records import (
     Reply,
     Request,
     RunId,
+    Seat,
 )
 from wfnb.storage.reuse_redis import RedisReuse
 from wfnb.storage.runs import RedisRuns, nonce
 from wfnb.storage.scripts import Scripts, translated
 
 
-class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse):
+class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse, RedisHistory):
     """Every decision is taken inside a Lua verb; this class packs words and unpacks answers."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._scripts = Scripts(client)
+
+    def teach(self) -> None:
+        """For those who serve workers: these may not load what they call."""
+        self._scripts.teach()
 
     def close(self) -> None:
         self._client.close()
@@ -45,8 +51,11 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse):
 
     # A worker in a run
 
-    def join(self, request: Request, label: str, *, want: int = 0) -> Joined | None:
-        words = (request.serial, request.generation, label, want)
+    def join(
+        self, request: Request, label: str, *, want: int = 0, age_seconds: float | None = None
+    ) -> Joined | None:
+        age = "" if age_seconds is None else age_seconds
+        words = (request.serial, request.generation, label, want, age)
         answer = self._call("join", request.run, *words)
         if not answer:
             return None
@@ -61,13 +70,15 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse):
         return _reply(self._call("claim", run, _ask(ask)))
 
     def complete(self, run: RunId, finished: Sequence[Finished], ask: Ask) -> Reply:
-        work = json.dumps({"items": [_item(record) for record in finished], "hints": ask.hints})
+        items = [_item(record) for record in finished]
+        work = json.dumps({"items": items, "hints": ask.hints, "learned": ask.learned})
         notes = "".join([f"{record.note}\n" for record in finished])
         results = [record.result or b"" for record in finished]
         return _reply(self._call("complete", run, _ask(ask), work, notes, *results))
 
     def expand(self, run: RunId, splitter: Finished, expansion: Expansion, ask: Ask) -> Reply:
-        work = json.dumps(_expanded(splitter, expansion) | {"hints": ask.hints})
+        more = {"hints": ask.hints, "learned": ask.learned}
+        work = json.dumps(_expanded(splitter, expansion) | more)
         result = splitter.result or b""
         return _reply(self._call("expand", run, _ask(ask), work, result, *expansion.elements))
 
@@ -105,6 +116,18 @@ class RedisStore(RedisRuns, RedisFeed, RedisLaunches, RedisReuse):
     def cancel(self, run: RunId) -> bool:
         return bool(self._call("cancel", run, nonce()))
 
+    def crew(self, run: RunId) -> Mapping[str, Seat]:
+        generation, *words = self._call("crew", run)
+        return {
+            label.decode(): Seat(
+                identity=Identity(identity.decode()),
+                generation=generation,
+                queue=queue.decode(),
+                claims={claim.task: claim.attempt for claim in _claims(claims)},
+            )
+            for label, identity, queue, claims in zip(*[iter(words)] * 4, strict=True)
+        }
+
     def audit(self, run: RunId) -> Mapping[str, int]:
         wrong = self._call("audit", run)
         return {name.decode(): by for name, by in zip(wrong[::2], wrong[1::2], strict=True)}
@@ -121,6 +144,7 @@ def _ask(ask: Ask) -> str:
             "prefer": ask.prefer,
             "stay": ask.stay,
             "short": ask.short,
+            "tired": ask.tired,
         }
     )
 
@@ -155,16 +179,16 @@ def _reply(answer: list[Any]) -> Reply:
     status, claims, inputs, refused, dropped = answer
     return Reply(
         status=cast(Literal["go", "wait", "left", "stop"], status.decode()),
-        claims=tuple(
-            [
-                Claim(TaskId(claims[i].decode()), int(claims[i + 1]))
-                for i in range(0, len(claims), 2)
-            ]
-        ),
+        claims=_claims(claims),
         inputs={TaskId(inputs[i].decode()): inputs[i + 1] for i in range(0, len(inputs), 2)},
         refused=tuple([TaskId(task.decode()) for task in refused]),
         dropped=tuple(dropped),
     )
+
+
+def _claims(words: list[bytes]) -> tuple[Claim, ...]:
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return tuple([Claim(TaskId(task.decode()), int(attempt)) for task, attempt in pairs])
 
 
 def _lost(message: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from wfnb.storage.memory_feed import MemoryFeed
+from wfnb.storage.history_memory import MemoryHistory
 from wfnb.storage.reuse import (
     ENTRY_BYTES,
     KEEP_SECONDS,
@@ -28,7 +28,7 @@ class _Kept:
     cost_bytes: int
 
 
-class MemoryReuse(MemoryFeed):
+class MemoryReuse(MemoryHistory):
     """What a MemoryStore keeps from run to run."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

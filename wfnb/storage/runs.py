@@ -210,6 +210,8 @@ def _policies(opening: Opening) -> list[str]:
             "delay": policy.retry_delay_seconds,
             "lost": policy.on_worker_lost,
         }
+        if policy.more:
+            about["more"] = policy.more
         words += [task, json.dumps(about)]
     return words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,8 +16,8 @@ from wfnb.errors import StoreError, StoreFullError
 
 _SHARED = {
     "claim": ("handing", "answering"),
-    "complete": ("handing", "answering", "dropping"),
-    "expand": ("handing", "answering", "dropping"),
+    "complete": ("handing", "answering", "dropping", "recording"),
+    "expand": ("handing", "answering", "dropping", "recording"),
     "join": ("handing", "answering"),
     "fail": ("handing", "losing"),
     "release": ("handing", "losing"),
@@ -29,7 +29,10 @@ _SHARED = {
     "open_run": ("handing", "seeding"),
     "snapshot": (),
     "audit": (),
+    "crew": (),
     "append_log": (),
+    "record": ("recording",),
+    "forget_history": ("recording",),
     "keep_reusable": ("reusing",),
     "find_reusables": ("reusing",),
     "forget_reusables": ("reusing",),
@@ -67,6 +70,15 @@ class Scripts:
                     if time.monotonic() > deadline:
                         raise
                     self._load()
+
+    def teach(self) -> None:
+        """Have the server know every verb: one that serves an older wfnb knows others, not ours.
+
+        Workers' users may not; whoever serves them does it before they come.
+        """
+        with translated(), suppress(redis.exceptions.NoPermissionError):
+            if not all(self._client.script_exists(*map(hash_of, VERBS))):
+                self._load()
 
     def _load(self) -> None:
         """After a restart the server knows no script; a worker's user may not teach it."""

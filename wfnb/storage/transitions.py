@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
+from wfnb.plan import memory_of
 from wfnb.storage.answering import STOP, answered, is_stale, next_for
 from wfnb.storage.dropping import drop_read, keep_output
 from wfnb.storage.ledger import NEVER, Held, Ledger, map_of, name_of
 from wfnb.storage.records import (
+    LAUNCH_SECONDS,
     LEASE_SECONDS,
     Ask,
     Claim,
@@ -19,17 +22,20 @@ from wfnb.storage.records import (
     Policy,
     Reply,
     Request,
+    Start,
 )
 
 
-def join(run: Ledger, request: Request, label: str, want: int) -> Joined | None:
+def join(
+    run: Ledger, request: Request, label: str, want: int, age_seconds: float | None
+) -> Joined | None:
     if run.status != "running" or run.generation != request.generation:
         return None
     serial = request.serial
     asked = run.asked.pop(serial, None)
     if asked is None:
         return _joined_before(run, serial, label, want)
-    queue = asked[1]
+    due, queue = asked
     name = queue[1:] if queue.startswith("@") else _name(run, label)
     run.joins += 1
     identity = Identity(f"{name}:{run.joins}")
@@ -40,9 +46,20 @@ def join(run: Ledger, request: Request, label: str, want: int) -> Joined | None:
     run.asked_for[queue] -= 1
     run.alive[queue] += 1
     run.tell("joined", label)
+    _note_start(run, queue, run.now - due + LAUNCH_SECONDS, age_seconds)
     if not want:
         run.publish(name)
     return _joined(run, identity, queue, want)
+
+
+def _note_start(run: Ledger, queue: str, waited: float, age_seconds: float | None) -> None:
+    """Planners learn from it what launches take."""
+    waited = round(waited, 3)
+    is_cold = age_seconds is not None and age_seconds < waited
+    run.tell("waited", waited)
+    run.tell("cold", int(is_cold))
+    start = Start(waited_seconds=waited, is_cold=is_cold, at_seconds=round(run.now, 3))
+    run.launchpad(queue).starts.appendleft(start)
 
 
 def _joined_before(run: Ledger, serial: str, label: str, want: int) -> Joined | None:
@@ -165,13 +182,32 @@ def fail(run: Ledger, ask: Ask, record: ErrorRecord) -> bool:
         return False
     run.last_failed[ask.identity] = Claim(task, attempt)
     end_attempt(run, ask.identity, task)
+    policy = policy_of(run, task)
+    if record.kind == "memory" and policy.more not in ("", run.seats[ask.identity]):
+        _give_more(run, record, policy.more)
+    else:
+        _count_failure(run, record, policy)
+    run.publish(name_of(ask.identity))
+    return True
+
+
+def _give_more(run: Ledger, record: ErrorRecord, queue: str) -> None:
+    """An attempt that had too little memory is followed by one, uncounted, where there is more."""
+    task = TaskId(record.task)
+    words = f"; the next attempt gets {(memory_of(queue) or 0) / 1e6:.1f} MB"
+    run.errors.setdefault(task, []).append(replace(record, message=record.message + words))
+    run.queues[map_of(task)] = queue
+    run.tell("failed", [[task, record.attempt, _told(record) + words, 0]])
+    run.enqueue([task])
+
+
+def _count_failure(run: Ledger, record: ErrorRecord, policy: Policy) -> None:
+    task = TaskId(record.task)
     run.errors.setdefault(task, []).append(record)
     failures = run.failures[task] = run.failures.get(task, 0) + 1
-    policy = policy_of(run, task)
     is_hopeless = record.kind == "not-serialisable"  # it would be again
     is_final = is_hopeless or failures > policy.retries
-    message = f"{record.type}: {record.message}"[:500]
-    run.tell("failed", [[task, attempt, message, int(is_final)]])
+    run.tell("failed", [[task, record.attempt, _told(record), int(is_final)]])
     if is_final:
         give_up(run, task)
         run.count_active(-1)
@@ -180,8 +216,10 @@ def fail(run: Ledger, ask: Ask, record: ErrorRecord) -> bool:
         run.delayed[task] = run.now + policy.retry_delay_seconds * 2 ** (failures - 1)
     else:
         run.enqueue([task])
-    run.publish(name_of(ask.identity))
-    return True
+
+
+def _told(record: ErrorRecord) -> str:
+    return f"{record.type}: {record.message}"[:500]
 
 
 def release(run: Ledger, ask: Ask, tasks: Sequence[Claim]) -> None:

@@ -39,8 +39,8 @@ class Bar {
     const state = { running: "running", done: "done", failed: "failed", cancelled: "cancelled" }[r.status];
     rebadge(this.badge, this.of.looks[this.of.number[state]]);
     this.badge.style.display = isRun ? "" : "none";
-    this.name.textContent = isRun ? r.id : r.title || "workflow";
-    this.about.textContent = this.words(isRun, r);
+    write(this.name, isRun ? r.id : r.title || "workflow");
+    write(this.about, this.words(isRun, r));
     const planners = r.planners || [];
     this.planner.hidden = !planners.length;
     if (planners.length !== this.planner.length) {
@@ -52,7 +52,7 @@ class Bar {
     this.buttons.cancel.hidden = !isRunning;
     this.buttons.resume.hidden = !isRun || !["failed", "cancelled"].includes(r.status);
     const hint = this.isWaiting && "The kernel is busy with a cell: press ■ (interrupt) first. The run goes on, and this button is heard then.";
-    this.say.textContent = r.trouble || hint || (r.notes || []).join(" · ");
+    write(this.say, r.trouble || hint || (r.notes || []).join(" · "));
     this.say.hidden = !this.say.textContent;
     this.say.classList.toggle("is-loud", Boolean(r.trouble));
   }
@@ -117,28 +117,41 @@ function dashboard(model, el) {
     else if (task === undefined || node.isFold) shut();
     else inspect(Object.assign(taskNode(of, task), { tasks: 1 }));
   };
-  let frame = 0, tasks = new Set(), withErrors = true;
+  let frame = 0, isSeen = true, isBehind = false, tasks = new Set(), withErrors = true;
   const draw = () => {
-    frame = 0;
+    frame = 0; isBehind = false;
     bar.update(); progress.update(); graph.update(tasks); tabs.update(withErrors);
-    if (tasks === null && inspector.node) stay(); else inspector.update();
+    if (tasks === null && inspector.node) stay(); else if (of.r.status !== "running") inspector.update(); else inspector.follow();
     tasks = new Set(); withErrors = false;
   };
+  const soon = () => { if (!frame) frame = requestAnimationFrame(draw); };
   const watch = (change) => {
     // Logs of other tasks come all the time.
     if (change.isQuiet && !(inspector.node && change.logs.has(inspector.watched))) return;
     if (!change.tasks || change.shape) tasks = null;
     else if (tasks) change.tasks.forEach((task) => tasks.add(task));
     withErrors = withErrors || change.errors;
-    if (!frame) frame = requestAnimationFrame(draw);
+    if (isSeen || change.shape || of.r.status !== "running") soon(); else isBehind = true;
   };
   of.watchers.add(watch);
-  const ticks = setInterval(() => { if (of.r.status === "running" && of.g) { progress.tick(); tabs.tick(); } }, 500);
+  // What is scrolled out of sight is drawn seldom until it is in sight again.
+  const sight = new IntersectionObserver((entries) => {
+    isSeen = entries[entries.length - 1].isIntersecting;
+    if (isSeen && isBehind) soon();
+  }, { rootMargin: "200px" });
+  sight.observe(root);
+  const ticks = setInterval(() => {
+    if (isBehind) soon();
+    const isRunning = of.r.status === "running" && of.g && isSeen;
+    root.classList.toggle("is-out", isRunning && !root.classList.contains("is-out"));
+    if (isRunning) { progress.tick(); tabs.tick(); inspector.follow(); }
+  }, 500);
   tasks = null;
   draw();
   return () => {
     of.watchers.delete(watch);
     clearInterval(ticks);
+    sight.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(bar.timer);
     graph.close();

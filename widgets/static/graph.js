@@ -1,6 +1,6 @@
 // -- The graph: nodes and edges in a cytoscape core, cards above it --------------------------------
 
-const TASK_HIGH = 42, FOLD_HIGH = 58, GAP = 14, AT_ONCE = 16, PARTS = 8, ELEMENTS = 150, CARD_EDGE = 12, TWICE = 400;
+const TASK_HIGH = 42, FOLD_HIGH = 58, GAP = 14, AT_ONCE = 16, PARTS = 8, ELEMENTS = 150, CARD_EDGE = 12, TWICE = 400, AWAKE = 300;
 const HEAD = 30, FOOT = 9, INSET = 8;
 const sizeOf = (members) => members.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 const isFold = (node) => node.map !== undefined || sizeOf(node.members) > 1;
@@ -146,6 +146,30 @@ function bends(edge, columns) {
   };
 }
 
+// cytoscape looks sixty times a second whether something has changed, which costs a tenth of a core
+// for every graph in the page. Here it looks for a moment after something has, and then rests.
+function rest(cy) {
+  const renderer = cy.renderer();
+  let isAsleep = false, isClosed = false, timer = 0;
+  const sleep = () => {
+    renderer.destroyed = true;  // its loop ends in the next frame, before what is asked for here
+    requestAnimationFrame(() => { isAsleep = renderer.destroyed; });
+  };
+  const wake = () => {
+    if (isClosed) return;
+    renderer.destroyed = false;
+    if (isAsleep) { isAsleep = false; renderer.renderLoopStarted = false; renderer.startRenderLoop(); }
+    clearTimeout(timer);
+    timer = setTimeout(sleep, AWAKE);
+  };
+  for (const name of ["redraw", "notify"]) {
+    const act = renderer[name];
+    renderer[name] = (...given) => { wake(); return act.apply(renderer, given); };
+  }
+  wake();
+  return () => { isClosed = true; clearTimeout(timer); };
+}
+
 class GraphPane {
   constructor(model, of, { picked, closed }) {
     this.model = model; this.of = of; this.picked = picked; this.closed = closed;
@@ -181,7 +205,24 @@ class GraphPane {
         renderedPosition: { x: event.clientX - at.left, y: event.clientY - at.top } });
     };
     this.box.addEventListener("wheel", this.wheel, { passive: false });
+    this.keepFocus();
     this.open();
+  }
+
+  // cytoscape takes the focus from wherever it is, and the front end then gives it to the notebook,
+  // twice: each time the page is laid out before the click is answered. The card gets it, after that.
+  keepFocus() {
+    this.box.addEventListener("mousedown", () => {
+      const active = document.activeElement;
+      if (!active) return;
+      active.blur = () => {};
+      this.giveBack = () => { delete active.blur; this.giveBack = null; };
+      setTimeout(() => this.giveBack && this.giveBack());
+    }, true);
+    this.box.addEventListener("mousedown", (event) => {
+      if (this.giveBack) this.giveBack();
+      event.stopPropagation();
+    });
   }
 
   async open() {
@@ -220,6 +261,7 @@ class GraphPane {
 
   hook(cy) {
     this.cy = cy;
+    this.stopRest = rest(cy);
     // A wheel over the graph scrolls the notebook; Ctrl and a wheel zoom.
     cy.userZoomingEnabled(false);
     cy.autounselectify(true);
@@ -276,6 +318,7 @@ class GraphPane {
       Object.assign(card.el.style, { left: `${node.x}px`, top: `${node.y - node.h / 2}px`, width: `${node.w}px`, height: `${node.h}px` });
       card.el.classList.toggle("is-fold", node.isFold && !node.isFrame);
       card.node = node;
+      card.shown = "";
       card.name.textContent = node.name;
       this.cards.set(key, card);
       this.layer.append(card.el);  // in reading order, for those who go by Tab
@@ -318,6 +361,9 @@ class GraphPane {
 
   paint(card) {
     const of = this.of, node = card.node, counts = of.counts(node.counted), state = this.stateOf(node, counts), look = of.looks[state];
+    const row = of.rows[node.members[0][0]] || [], shown = `${state} ${node.isFold ? counts : row} ${of.w[row[WORKER]]}`;
+    if (shown === card.shown) return;  // to write the same to the page costs as much
+    card.shown = shown;
     rebadge(card.badge, look);
     card.el.dataset.state = look ? look.state : "none";
     card.el.style.setProperty("--state", look ? look.colour : "var(--wfnb-line)");
@@ -346,7 +392,7 @@ class GraphPane {
     if (look && row && look.state === "running" && worker) note = `running · ${worker[0]}`;
     if (look && row && row[CALL] != null) note = `${look.word} · ${duration(this.of.took(task))}`;
     if (this.of.isStale[task]) note = "stale";
-    card.note.textContent = note;
+    write(card.note, note);
     card.el.style.setProperty("--worker", worker ? hue(row[WORKER]) : "transparent");
   }
 
@@ -410,7 +456,14 @@ class GraphPane {
   tapped(id, at) {
     const isSecond = this.lastTap && this.lastTap.id === id && at - this.lastTap.at < TWICE;
     this.lastTap = isSecond ? null : { id, at };
-    if (isSecond) this.toggle(id); else this.tap(id);
+    if (isSecond) { this.toggle(id); return; }
+    this.tap(id);
+    // Once that is painted; and nothing moves, for a second click may follow.
+    requestAnimationFrame(() => setTimeout(() => {
+      this.isStill = true;
+      if (this.selected === id) this.focus(this.nodeOf.get(id));
+      this.isStill = false;
+    }));
   }
 
   tap(id) { const node = this.nodeOf.get(id); this.tip.hidden = true; this.select(id); this.picked(node); }
@@ -521,7 +574,7 @@ class GraphPane {
   focused(event) {
     const id = event.target.dataset && event.target.dataset.node;
     const node = id && this.nodeOf.get(id);
-    if (node) { this.rove(id); this.into(node); }
+    if (node) { this.rove(id); if (!this.isStill) this.into(node); }
   }
 
   into(node) {
@@ -595,7 +648,7 @@ class GraphPane {
     clearTimeout(this.fitting);
     this.observer.disconnect();
     this.box.removeEventListener("wheel", this.wheel);
-    if (this.cy) this.cy.destroy();
+    if (this.cy) { this.cy.destroy(); this.stopRest(); }
     if (this.view) this.view.remove();
   }
 }

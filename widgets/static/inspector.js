@@ -12,6 +12,7 @@ class Inspector {
     this.name = head.appendChild(make("h3", "wfnb-title"));
     head.append(button("wfnb-close", "×", closed, "close the inspector"));
     this.body = this.el.appendChild(make("div", "wfnb-body"));
+    this.body.addEventListener("scroll", () => { this.isScrolled = true; }, { passive: true });
     this.log = new LogPane();
   }
 
@@ -26,7 +27,7 @@ class Inspector {
     this.facts = make("div");
     this.body.append(this.facts);
     if (node.isFold) this.members(); else this.body.append(this.log.el);
-    this.body.scrollTop = 0;
+    if (this.isScrolled) { this.body.scrollTop = 0; this.isScrolled = false; }  // else the page would be laid out for nothing
     this.update();
   }
 
@@ -36,8 +37,12 @@ class Inspector {
     tell(this.model, { t: "log", task });
   }
 
+  // While a run goes on: it is built anew each time, and nobody reads that fast.
+  follow() { if (performance.now() - this.updated > 240) this.update(); }
+
   update() {
     if (!this.node) return;
+    this.updated = performance.now();
     this.name.textContent = this.node.name;
     if (this.node.isFold) this.fold(); else this.task(this.node.members[0][0]);
   }

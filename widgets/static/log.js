@@ -8,42 +8,52 @@ class LongList {
     this.el.tabIndex = 0;
     this.space = this.el.appendChild(make("div", "wfnb-space"));
     this.rows = this.space.appendChild(make("div", "wfnb-rows"));
-    this.height = rowHeight; this.draw = draw; this.length = 0;
-    this.el.addEventListener("scroll", () => this.paint());
-    this.observer = new ResizeObserver(() => this.paint());
+    this.height = rowHeight; this.draw = draw; this.length = this.tall = this.top = 0;
+    // Where it stands is remembered: to ask the page, after a change, would have it laid out at once.
+    this.view = 300;
+    this.el.addEventListener("scroll", () => { this.top = this.el.scrollTop; this.paint(); }, { passive: true });
+    this.observer = new ResizeObserver(([{ contentRect }]) => {
+      if (!contentRect.height || contentRect.height === this.view) return;
+      this.view = contentRect.height;
+      this.paint();
+    });
     this.observer.observe(this.el);
   }
 
-  get isAtEnd() { return this.el.scrollTop + this.el.clientHeight >= this.el.scrollHeight - 6; }
+  get isAtEnd() { return this.top + this.view >= this.tall - 6; }
 
   set(length, toEnd) {
     this.length = length;
     this.tall = Math.min(length * this.height, TALLEST);
     this.space.style.height = `${this.tall}px`;
-    if (toEnd) this.el.scrollTop = this.tall;
+    this.top = Math.max(0, Math.min(this.top, this.tall - this.view));
+    if (toEnd && this.tall > this.view) this.scrollTo(this.tall); else this.paint();
+  }
+
+  scrollTo(top) {
+    this.el.scrollTop = top;
+    this.top = this.el.scrollTop;
     this.paint();
   }
 
   // Beyond the height that browsers can scroll, a pixel stands for several rows.
   get ratio() {
-    const rest = this.tall - this.el.clientHeight;
-    return rest > 0 ? (this.length * this.height - this.el.clientHeight) / rest : 1;
+    const rest = this.tall - this.view;
+    return rest > 0 ? (this.length * this.height - this.view) / rest : 1;
   }
 
   show(row) {
     const y = (row * this.height) / this.ratio;
-    if (y < this.el.scrollTop || y > this.el.scrollTop + this.el.clientHeight - 2 * this.height) {
-      this.el.scrollTop = Math.max(0, y - this.el.clientHeight / 2);
-    }
-    this.paint();
+    if (y < this.top || y > this.top + this.view - 2 * this.height) this.scrollTo(Math.max(0, y - this.view / 2));
+    else this.paint();
   }
 
   paint() {
-    const offset = this.el.scrollTop * this.ratio, first = Math.max(0, Math.floor(offset / this.height) - 4);
-    const end = Math.min(this.length, first + Math.ceil(this.el.clientHeight / this.height) + 9);
+    const offset = this.top * this.ratio, first = Math.max(0, Math.floor(offset / this.height) - 4);
+    const end = Math.min(this.length, first + Math.ceil(this.view / this.height) + 9);
     const shown = [];
     for (let at = first; at < end; at += 1) shown.push(this.draw(at));
-    this.rows.style.transform = `translateY(${this.el.scrollTop - (offset - first * this.height)}px)`;
+    this.rows.style.transform = `translateY(${this.top - (offset - first * this.height)}px)`;
     this.rows.replaceChildren(...shown);
   }
 

@@ -21,6 +21,9 @@ function button(name, text, act, label) {
   return made;
 }
 
+// To write what is there already would have the page laid out again.
+function write(el, text) { if (el.textContent !== text) el.textContent = text; }
+
 function badge(look) {
   const made = document.createElementNS(SVG, "svg");
   made.setAttribute("viewBox", "-8 -8 16 16");
@@ -35,7 +38,7 @@ function badge(look) {
 
 function rebadge(made, look) {
   made.style.visibility = look ? "" : "hidden";
-  if (!look) return;
+  if (!look || made.dataset.state === look.state) return;
   made.firstChild.setAttribute("fill", look.colour);
   made.lastChild.setAttribute("stroke", look.ink);
   made.lastChild.setAttribute("d", look.stroke);

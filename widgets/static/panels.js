@@ -1,4 +1,4 @@
-// -- Progress, errors, workers ---------------------------------------------------------------------
+// -- Progress and errors ---------------------------------------------------------------------------
 
 class Progress {
   constructor(of, { marked }) {
@@ -14,6 +14,8 @@ class Progress {
     });
     this.words = this.el.appendChild(make("div", "wfnb-counts"));
     this.chips = new Map();
+    this.done = make("b");
+    this.gap = make("span", "wfnb-gap");
     this.clock = make("span", "wfnb-clock");
     this.critical = button("wfnb-quiet wfnb-critical", "", () => {
       this.isMarked = !this.isMarked;
@@ -39,7 +41,9 @@ class Progress {
     this.bar.setAttribute("aria-valuenow", String(done));
     const more = maps ? ` + ${maps === 1 ? "map" : count(maps, "map")}` : "";
     const chips = of.looks.map((look, at) => (isOver ? shown : all)[at] && this.chip(look, (isOver ? shown : all)[at])).filter(Boolean);
-    this.words.replaceChildren(make("b", "", `${done.toLocaleString("en")} / ${total.toLocaleString("en")}${more}`), ...chips, make("span", "wfnb-gap"), this.critical, this.clock);
+    write(this.done, `${done.toLocaleString("en")} / ${total.toLocaleString("en")}${more}`);
+    const parts = [this.done, ...chips, this.gap, this.critical, this.clock];
+    if (parts.length !== this.words.children.length || parts.some((part, at) => part !== this.words.children[at])) this.words.replaceChildren(...parts);
     this.tick();
   }
 
@@ -50,7 +54,7 @@ class Progress {
       chip.append(badge(look), make("span"));
       this.chips.set(look.state, chip);
     }
-    chip.lastChild.textContent = `${number.toLocaleString("en")} ${look.word}`;
+    write(chip.lastChild, `${number.toLocaleString("en")} ${look.word}`);
     return chip;
   }
 
@@ -63,10 +67,13 @@ class Progress {
       words.push(count(workers, "worker"));
     }
     if (of.g.planned) words.push(`predicted ${duration(of.g.planned.end)}`);
-    this.clock.textContent = words.join(" · ");
+    write(this.clock, words.join(" · "));
+    const now = performance.now();
+    if (of.r.status === "running" && now - this.weighed < 400) return;  // it goes through the whole graph
+    this.weighed = now;
     const seconds = of.criticalSeconds;
     this.critical.hidden = !seconds;
-    this.critical.textContent = `critical path ${duration(seconds)} of ${duration(of.elapsed)}`;
+    write(this.critical, `critical path ${duration(seconds)} of ${duration(of.elapsed)}`);
   }
 }
 
@@ -88,6 +95,8 @@ class Tabs {
     }
     this.panels.timeline.tab.textContent = "timeline";
     this.panels.timeline.panel.append(this.time.el);
+    this.workers = new WorkersPane(of, { goTo });
+    this.panels.workers.panel.append(this.workers.el);
     this.now = null;
   }
 
@@ -103,21 +112,21 @@ class Tabs {
   update(withErrors) {
     const of = this.of, errors = of.e.length;
     this.el.hidden = !of.isRun && !(of.g && of.g.planned);
-    this.panels.errors.tab.textContent = errors ? `errors ${errors.toLocaleString("en")}` : "no errors";
+    write(this.panels.errors.tab, errors ? `errors ${errors.toLocaleString("en")}` : "no errors");
     this.panels.errors.tab.classList.toggle("is-loud", errors > 0);
     this.panels.errors.tab.disabled = !errors;
     const alive = of.w.filter((worker) => worker[2]).length;
     this.panels.workers.tab.hidden = !of.w.length;
-    this.panels.workers.tab.textContent = count(of.w.length, "worker") + (of.r.status === "running" ? `, ${alive} here` : "");
+    write(this.panels.workers.tab, count(of.w.length, "worker") + (of.r.status === "running" ? `, ${alive} here` : ""));
     if (errors && this.now === null && !this.hasOpened) { this.hasOpened = true; this.open("errors"); return; }
     if (!errors) { this.hasOpened = false; if (this.now === "errors") { this.open(null); return; } }
     if (this.now === "errors" && withErrors) this.drawErrors();
-    if (this.now === "workers") this.drawWorkers();
+    if (this.now === "workers") this.workers.update();
     if (this.now === "timeline") this.time.update();
   }
 
   tick() {
-    if (this.now === "workers") this.drawWorkers();
+    if (this.now === "workers") this.workers.update();
   }
 
   drawErrors() {
@@ -138,35 +147,6 @@ class Tabs {
     });
     if (errors.length > 200) rows.push(make("div", "wfnb-muted", `and ${(errors.length - 200).toLocaleString("en")} earlier ones: run.errors has them all`));
     this.panels.errors.panel.replaceChildren(...rows);
-  }
-
-  drawWorkers() {
-    const of = this.of, work = of.w.map(() => ({ tasks: 0, busy: 0, now: [] })), isRunning = of.r.status === "running";
-    of.rows.forEach((row, task) => {
-      const mine = row && work[row[WORKER]];
-      if (!mine) return;
-      if (row[STATE] === of.number.running) { mine.now.push(task); return; }
-      if (of.isCounted(task)) mine.tasks += 1;
-      mine.busy += of.took(task) || 0;
-    });
-    // Who has claimed several at once is at one of them at a time.
-    for (const mine of work) if (mine.now.length) mine.busy += Math.max(...mine.now.map((task) => of.took(task) || 0));
-    const rows = of.w.map(([name, label, isHere], at) => {
-      const row = make("div", isHere && isRunning ? "wfnb-worker" : "wfnb-worker is-gone"), mine = work[at];
-      const dot = make("i", "wfnb-dot");
-      dot.style.background = hue(at);
-      const share = of.elapsed ? Math.min(1, mine.busy / of.elapsed) : 0, meter = make("span", "wfnb-meter");
-      meter.append(make("i"), make("span", "", `busy ${Math.round(share * 100)} %`));
-      meter.firstChild.style.width = `${Math.round(share * 100)}%`;
-      row.append(dot, make("b", "", name), make("span", "wfnb-muted wfnb-where", label), make("span", "", count(mine.tasks, "task")), meter);
-      const now = make("span", "wfnb-now");
-      for (const task of mine.now.slice(0, 3)) now.append(button("wfnb-link", of.g.ids[task], () => this.goTo(task)));
-      if (mine.now.length > 3) now.append(make("span", "wfnb-muted", `and ${mine.now.length - 3} next`));
-      if (!mine.now.length) now.append(make("span", "wfnb-muted", !isRunning ? "" : isHere ? "idle" : "gone"));
-      row.append(now);
-      return row;
-    });
-    this.panels.workers.panel.replaceChildren(...rows);
   }
 
   close() { this.time.close(); }

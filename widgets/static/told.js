@@ -25,7 +25,7 @@ class Told {
   }
 
   forget() {
-    this.rows = []; this.w = []; this.e = []; this.l = {}; this.quiet = new Set(); this.upstream = new Set();
+    this.rows = []; this.w = []; this.c = {}; this.e = []; this.l = {}; this.quiet = new Set(); this.upstream = new Set();
     this.path = null;
   }
 
@@ -46,6 +46,7 @@ class Told {
       if ("elapsed" in message.r) this.elapsedAt = performance.now();
     }
     if (message.w) this.w = message.w;
+    if (message.c) this.c = message.c;
     for (const error of message.e || []) this.e[error.n] = error;
     for (const task of message.q || []) this.quiet.add(task);
     for (const [task, log] of Object.entries(message.l || {})) this.append(+task, log);

@@ -1,0 +1,3 @@
+"""Workers in containers."""
+
+from __future__ import annotations
