@@ -1,6 +1,6 @@
 # One command each; every one of them works in a fresh clone with nothing but Python >= 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo lab test check bench bench-notebook fix clean
+.PHONY: help venv demo lab test check bench bench-notebook bench-docker fix clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -39,6 +39,9 @@ bench: venv  ## the README's figures
 
 bench-notebook: venv  ## what the dashboard costs, in a real kernel and a real browser
 	$(BIN)/python -m benchmarks.notebook
+
+bench-docker: venv  ## workers in containers beside local processes
+	$(BIN)/python -m benchmarks.docker
 
 fix: venv  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .

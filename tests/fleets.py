@@ -44,7 +44,6 @@ class Fleet:
         self.fleet_terms = FleetTerms(key=self.key, **{"workers": 2, **terms})
         self.files = files_of(self.key)
         self.process: subprocess.Popen[bytes] | None = None
-        self.environment: dict[str, str] = {}
 
     # What a backend is to a run
 
@@ -81,7 +80,7 @@ class Fleet:
         command = [sys.executable, "-P", "-m", "wfnb.workers.docker", "fleet", "--key", self.key]
         surroundings = {"WFNB_STORE": self.url, FLEET_VARIABLE: self.fleet_terms.to_json()}
         log = self.files.open_log()
-        environment = {**os.environ, **surroundings, **self.environment}
+        environment = {**os.environ, **surroundings}
         self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         os.close(log)
 

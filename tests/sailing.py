@@ -52,9 +52,10 @@ def kill_the_container() -> None:
 def have_the_supervisor_killed() -> None:
     """It is the one that the kernel is told to choose when the memory is used up."""
     for path in Path("/proc").iterdir():
-        with suppress(OSError):
-            if path.name.isdecimal() and int(path.name) not in (1, os.getpid()):
-                (path / "oom_score_adj").write_text("1000")
+        if path.name.isdecimal():
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            victim = "1000" if parent == "1" else "0"
+            (path / "oom_score_adj").write_text(victim)
     hoard = []
     while True:
         hoard.append(bytearray(b"x") * MIB)

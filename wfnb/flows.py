@@ -23,10 +23,6 @@ class _Group:
         self.jobs: list[tuple[float, int]] = []
         """A heap: at which `done` each has all it needs, and its number."""
 
-    def settle(self, now: float) -> None:
-        self.done += self.rate * (now - self.since)
-        self.since = now
-
     @property
     def due(self) -> float:
         """When the first of them has all it needs."""
@@ -60,7 +56,8 @@ class Shared(Generic[Job]):
         group = self._groups.get(cap)
         if group is None:
             group = self._groups[cap] = _Group(cap, now)
-        group.settle(now)
+        group.done += group.rate * (now - group.since)
+        group.since = now
         self._serial += 1
         self._jobs[self._serial] = job
         heappush(group.jobs, (group.done + amount, self._serial))
@@ -100,11 +97,12 @@ class Shared(Generic[Job]):
         self._is_short = self._wanted > self._rate * _ROUNDING
         if not self._is_short and not was_short:
             return False
-        left, users = self._rate, len(self._jobs)
-        for cap in sorted(self._groups):
-            group = self._groups[cap]
-            group.settle(now)
-            group.rate = min(cap, left / users) if self._is_short else cap
-            left -= group.rate * len(group.jobs)
+        left, users, groups = self._rate, len(self._jobs), self._groups
+        for cap in sorted(groups) if len(groups) > 1 else groups:
+            group = groups[cap]
+            group.done += group.rate * (now - group.since)
+            group.since = now
+            group.rate = rate = min(cap, left / users) if self._is_short else cap
+            left -= rate * len(group.jobs)
             users -= len(group.jobs)
         return True

@@ -55,6 +55,8 @@ class Site:
     """That may be at work at once."""
     idle: int = 0
     """Workers that are there when a run begins: they are met warm."""
+    is_sized: bool = False
+    """Whether workers are made for one size, as containers are: no other is warm for it."""
     cpus: float = float("inf")
     """Of all workers together: what is busy beyond them shares them."""
 

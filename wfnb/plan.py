@@ -191,8 +191,22 @@ class Plan:
         Named ones stay while tasks of theirs are to come, and may wait for what the others do.
         """
         named = len(self.workers)
-        has_others = named and any(self.placements[task].worker is None for task in self.graph)
-        return workers + named if has_others else max(workers, named)
+        return workers + named if named and self.leaves_some_to_anybody else max(workers, named)
+
+    @cached_property
+    def leaves_some_to_anybody(self) -> bool:
+        """Whether some attempt may be one for any worker of its size."""
+        return any(place.worker is None for _, place in self.first_of_each)
+
+    def in_turn(self, ready: Mapping[str, Sequence[TaskId]]) -> Mapping[str, Sequence[TaskId]]:
+        """Tasks by queue, those of each in the plan's order."""
+        if self.order is None:
+            return ready
+        order, position = self.order, self.graph.position
+        return {
+            queue: sorted(tasks, key=lambda task: order[position[task]])
+            for queue, tasks in ready.items()
+        }
 
 
 def _refuse_other_tasks(plan: Plan) -> None:
@@ -224,10 +238,12 @@ def _refuse_disorder(plan: Plan) -> None:
 
 def _refuse_workers(plan: Plan, first: Mapping[str, TaskId]) -> None:
     """`first` task of each."""
-    if len(first) > MOST_WORKERS:
+    most = MOST_WORKERS - (len(first) >= MOST_WORKERS and plan.leaves_some_to_anybody)
+    if len(first) > most:
+        besides = "" if most == MOST_WORKERS else " beside tasks for any worker"
         raise PlanError(
-            f"{plan.planner} names {len(first)} workers, and there may be {MOST_WORKERS}: put more "
-            "tasks on one, or leave worker=None"
+            f"{plan.planner} names {len(first)} workers, and there may be {most}{besides}: put "
+            "more tasks on one"
         )
     for worker, task in first.items():
         if not _NAME.fullmatch(worker):

@@ -19,6 +19,8 @@ class Role:
     queue_at: Sequence[str] | None
     """Each task's queue; None if all tasks are in this worker's own."""
     queue: str
+    order_at: Sequence[int] | None = None
+    """Each task's turn in the plan; None if there is no order."""
 
     @property
     def is_planned(self) -> bool:

@@ -34,6 +34,34 @@ MOST_CLAIMS = 64
 """What one call takes at most; it keeps the store's answer to others short."""
 PATIENCE_SECONDS = 0.02
 """So much work may wait for a busy worker before it is given back for others."""
+MOST_PREFERRED = 16
+"""Of a planned worker's tasks to come: so many are named at a time, the plan's next ones."""
+
+
+class Agenda:
+    """What a planned worker has to do, in the order of the plan; empty where there is none."""
+
+    def __init__(self, role: Role) -> None:
+        order = role.order_at if role.is_planned else None
+        own = filter(role.may_take, range(len(order or ())))
+        self._ids = role.graph.ids
+        self._left = [] if order is None else sorted(own, key=order.__getitem__)
+        self._begun: set[int] = set()
+        """Of what is left in the list."""
+
+    def begin(self, at: int) -> None:
+        """It is not to come any more. If it fails, it comes when it is ready again."""
+        if not self._left:
+            return
+        self._begun.add(at)
+        if len(self._begun) > MOST_PREFERRED:
+            self._left = [to_come for to_come in self._left if to_come not in self._begun]
+            self._begun.clear()
+
+    def next_few(self) -> list[TaskId]:
+        ids, begun = self._ids, self._begun
+        near = self._left[: len(begun) + MOST_PREFERRED]
+        return [ids[at] for at in near if at not in begun][:MOST_PREFERRED]
 
 
 @dataclass(slots=True)
@@ -41,6 +69,7 @@ class Shift:
     """What a worker has before it, and how much it takes at a time."""
 
     role: Role
+    agenda: Agenda
     want: int = 1
     todo: deque[Claim] = field(default_factory=deque)
     short: list[str] = field(default_factory=list)
@@ -76,13 +105,13 @@ def work(role: Role, reply: Reply | None = None) -> Script:
 
     `reply` is what joining was answered, if it claimed a task at once.
     """
-    shift = Shift(role)
+    shift = Shift(role, Agenda(role))
     if reply is None:
-        reply = yield Take(shift.want)
+        reply = yield Take(shift.want, shift.agenda.next_few())
     while reply.status in ("go", "wait"):
         if reply.status == "wait":
             yield Wait()
-            reply = yield Take(shift.want, (), shift.short)
+            reply = yield Take(shift.want, shift.agenda.next_few(), shift.short)
             continue
         yield from _accept(shift, reply.claims)
         reply = yield from _carry_out(shift)
@@ -108,6 +137,7 @@ def _carry_out(shift: Shift) -> Generator[Step, Any, Reply]:
                 return (yield from _split(shift, claim))
             todo.appendleft(claim)
             break
+        shift.agenda.begin(at)
         called: Called = yield Call(at, claim.attempt)
         shift.note(at, called)
         if called.is_ok:
@@ -120,16 +150,19 @@ def _carry_out(shift: Shift) -> Generator[Step, Any, Reply]:
             break
         if not todo and not own and batch.waiting_bytes:
             # A big output waits for its reader: best is what the reader misses, or what there is.
-            reply: Reply = yield Take(1, batch.siblings(), shift.short)
+            reply: Reply = yield Take(1, _preferred(shift, batch), shift.short)
             yield from _accept(shift, reply.claims)
     return (yield from _report(shift, batch))
 
 
 def _split(shift: Shift, claim: Claim) -> Generator[Step, Any, Reply]:
     """A task whose report makes a map's items: it travels alone."""
-    called: Called = yield Call(shift.role.graph.position[claim.task], claim.attempt)
+    at = shift.role.graph.position[claim.task]
+    shift.agenda.begin(at)
+    called: Called = yield Call(at, claim.attempt)
     if called.is_ok:
-        reply: Reply = yield Expand(claim, max(0, shift.want - len(shift.todo)), shift.short)
+        want = max(0, shift.want - len(shift.todo))
+        reply: Reply = yield Expand(claim, want, shift.short, shift.agenda.next_few())
         return reply
     yield Fail(claim)
     return (yield from _report(shift, Batch(shift.role)))
@@ -142,11 +175,15 @@ def _report(shift: Shift, batch: Batch) -> Generator[Step, Any, Reply]:
     shift.learn(batch)
     want = max(0, shift.want - len(shift.todo))
     if batch.finished:
-        return (yield from _complete(batch, want, batch.siblings(), shift.short))
+        return (yield from _complete(batch, want, _preferred(shift, batch), shift.short))
     if shift.todo:
         return Reply(status="go")
-    reply: Reply = yield Take(want, (), shift.short)
+    reply: Reply = yield Take(want, shift.agenda.next_few(), shift.short)
     return reply
+
+
+def _preferred(shift: Shift, batch: Batch) -> Sequence[TaskId]:
+    return shift.agenda.next_few() or batch.siblings()
 
 
 def _complete(
@@ -166,5 +203,5 @@ def _fail_own(shift: Shift, batch: Batch, claim: Claim) -> Generator[Step, Any, 
         yield Fail(reply.claims[0])
         if shift.todo:
             return Reply(status="go")
-        reply = yield Take(1)
+        reply = yield Take(1, shift.agenda.next_few())
     return reply

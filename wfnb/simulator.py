@@ -7,7 +7,8 @@ the CPUs. The same plan and forecast give the same answer, in every process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from wfnb.forecast import Forecast, Site
 from wfnb.plan import Plan
@@ -20,9 +21,9 @@ from wfnb.simulation.classical import (
     schedule_makespan,
     schedule_of,
 )
-from wfnb.simulation.costs import Costs
+from wfnb.simulation.costs import Expected
 from wfnb.simulation.engine import Engine
-from wfnb.simulation.replaying import Ended, Measured, as_measured, delays_of, site_of
+from wfnb.simulation.replaying import Ended, Measured, as_measured, delays_of, leads_of, site_of
 from wfnb.storage import Lane
 
 __all__ = [
@@ -53,25 +54,31 @@ def simulate(
 
     Raises PlanError for a plan that cannot come to its end.
     """
-    costs, site = Costs(plan, forecast), forecast.site
+    costs, site = Expected(plan, forecast), forecast.site
     engine = Engine(plan, costs, site, seed=seed, lanes=lanes)
     return Simulated(plan, costs, site, engine.run())
 
 
 def makespan_of(plan: Plan, forecast: Forecast) -> float:
     """How long it takes: what `simulate` says, for those who ask again and again."""
-    return Engine(plan, Costs(plan, forecast), forecast.site).run().end_seconds
+    return Engine(plan, Expected(plan, forecast), forecast.site).run().end_seconds
 
 
 def replay(run: Ended, *, site: Site | None = None) -> Simulated:
     """A finished run once more, with the durations that it had: the simulator's own error.
 
-    Without a site, launches and hand-offs take what they mostly took in that very run.
+    Without a site, launches and hand-offs take what they took then; with one, what they do there.
     """
     plan, timeline = run.plan, run.timeline
-    costs = Measured(plan, timeline)
-    site_then = site_of(timeline) if site is None else as_measured(site)
-    engine = Engine(plan, costs, site_then)
-    if site is None:
-        engine.crew.expect(delays_of(run))
-    return Simulated(plan, costs, site_then, engine.run())
+    if site is not None:
+        return _replayed(Measured(plan, timeline), run, as_measured(site))
+    there = replace(site_of(timeline), hand_off_seconds=0.0)
+    return _replayed(Measured(plan, timeline, leads_of(timeline)), run, there, delays_of(run))
+
+
+def _replayed(
+    costs: Measured, run: Ended, site: Site, delays: Mapping[str, Sequence[float]] | None = None
+) -> Simulated:
+    engine = Engine(run.plan, costs, site)
+    engine.crew.expect(delays or {})
+    return Simulated(run.plan, costs, site, engine.run())

@@ -68,6 +68,7 @@ class Expand:
     claim: Claim
     want: int
     short: Sequence[str] = ()
+    prefer: Sequence[TaskId] = ()
 
 
 @dataclass(frozen=True, slots=True)

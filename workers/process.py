@@ -40,7 +40,7 @@ class ProcessBackend:
     def lanes(self, plan: Plan) -> Mapping[str, Lane]:
         room = Room(cpus(), memory_bytes())
         lanes = lanes_of(plan, workers=self._workers, room=room, launches=self._launches)
-        wanted = max(self._workers, len(plan.workers))
+        wanted = plan.at_once(self._workers)
         if wanted > cpus():
             for environment in plan.environments:
                 self._pool(environment).want(wanted)

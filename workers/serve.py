@@ -133,7 +133,7 @@ class Desk:
             joined=joined,
             bench=self._bench,
         )
-        role = Role(stored.graph, joined.identity, stored.queue_at, joined.queue)
+        role = Role(stored.graph, joined.identity, stored.queue_at, joined.queue, stored.order_at)
         driver.carry_out(work(role, joined.first), role)
         self._joined = None
 

@@ -10,7 +10,6 @@ import threading
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,16 +162,14 @@ def test_targets_come_in_the_form_they_were_asked_for(session: Session) -> None:
     assert result(session, (one,)) == (1,)
 
 
-def test_a_task_used_twice_runs_once(session: Session, tmp_path: Path) -> None:
+def test_a_task_used_twice_runs_once(session: Session) -> None:
     @task
-    def note() -> int:
-        with (tmp_path / "calls").open("a") as file:
-            file.write("x")
-        return 1
+    def token() -> bytes:
+        return os.urandom(16)
 
-    one = note()
-    assert result(session, add(one, one, add(one)), one) == (3, 1)
-    assert (tmp_path / "calls").read_text() == "x"
+    one = token()
+    (left, right), alone = result(session, both(one, same(one)), one)
+    assert left == right == alone
 
 
 def test_a_task_may_be_run_again_and_nothing_has_piled_up(session: Session) -> None:
@@ -522,11 +519,10 @@ def test_a_task_that_takes_its_worker_along_fails_and_the_others_do_not(
     )
 
 
-def test_a_task_that_loses_its_worker_once_is_run_again(process: Session, tmp_path: Path) -> None:
+def test_a_task_that_loses_its_worker_once_is_run_again(process: Session) -> None:
     @task
     def unlucky() -> int:
-        if not (tmp_path / "been").exists():
-            (tmp_path / "been").touch()
+        if current_attempt().attempt == 1:
             os._exit(1)
         return 5
 
@@ -554,6 +550,9 @@ def test_all_that_a_task_says_is_in_its_log(process: Session) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is a folder on Linux only")
 def test_large_outputs_lie_in_shared_memory_smaller_ones_do_not(process: Session) -> None:
+    if not process.connection().backend.sees_files:
+        pytest.skip("containers have no file in common: their outputs are in the store")
+
     @task
     def make(size: int) -> bytes:
         return b"x" * size

@@ -21,7 +21,7 @@ from tests.storing import (
 )
 from wfnb.events import WorkerJoined
 from wfnb.storage import Claim, Request, RunId, Seat, Store
-from wfnb.storage.records import MOST_STARTS
+from wfnb.storage.records import DISMISSAL, MOST_STARTS
 
 CHAIN = Shape({"a": [], "b": ["a"], "c": ["b"]})
 ROOTS = Shape({name: [] for name in "abcd"})
@@ -297,3 +297,24 @@ def test_a_run_whose_worker_made_way_ends_all_the_same(stored, dies):
     assert store.take_request([POOL], block_seconds=0) == elsewhere
     assert run_to_end(store, CHAIN) == "done"
     assert launches_asked(store) == []
+
+
+def test_requests_that_nobody_has_taken_are_counted_by_list(store):
+    assert store.waiting([]) == []
+    store.open_run(ROOTS.opening(limit=3))
+    assert store.waiting([POOL, "elsewhere"]) == [3, 0]
+    store.take_request([POOL], block_seconds=0)
+    assert store.waiting([POOL]) == [2]
+    store.return_request(POOL, DISMISSAL)
+    assert store.waiting([POOL]) == [3]
+    assert store.take_request([POOL], block_seconds=0) == DISMISSAL
+
+
+def test_a_tired_worker_makes_way_for_a_dismissal(store):
+    store.open_run(ROOTS.opening(limit=1))
+    worker = Worker.at(store)
+    worker.claim()
+    store.return_request(POOL, DISMISSAL)
+    assert worker.complete(finished(ROOTS, "a"), tired=True).status == "left"
+    assert store.take_request([POOL], block_seconds=0) == DISMISSAL
+    assert launches_asked(store) == [QUEUE]

@@ -226,7 +226,17 @@ def test_of_what_became_ready_the_preferred_tasks_come_first(store):
     worker = Worker.at(store)
     worker.claim()
     reply = worker.complete(finished(shape, "a"), want=3, prefer=["e", "c"])
-    assert [claim.task for claim in reply.claims] == ["c", "e", "b"]
+    assert [claim.task for claim in reply.claims] == ["e", "c", "b"]
+
+
+def test_what_is_preferred_comes_in_that_order_be_it_ready_before_or_just_now(store):
+    shape = Shape({"a": [], "b": [], "c": ["a"], "d": ["a"], "e": []})
+    store.open_run(shape.opening(limit=1))
+    worker = Worker.at(store)
+    assert worker.tasks(want=1) == ["a"]
+    reply = worker.complete(finished(shape, "a"), want=3, prefer=["e", "d", "b", "e"])
+    assert [claim.task for claim in reply.claims] == ["e", "d", "b"]
+    assert worker.tasks(want=8) == ["c"]
 
 
 def test_preferring_a_task_of_another_queue_does_not_give_it(store):

@@ -21,20 +21,20 @@ from wfnb.workers.docker.daemon import Daemon
 from wfnb.workers.poolfiles import files_of
 
 END_SECONDS = 30.0
-ROUNDS = 3
 _OPENED = ExitStack()
 
 
 def ready() -> str:
     """The tag of the worker image; skips where it cannot be had, and fails in CI."""
     try:
-        return _made()
+        return made()
     except daemons.MissingError as error:
         return (pytest.fail if os.getenv("CI") else pytest.skip)(str(error))
 
 
 @cache
-def _made() -> str:
+def made() -> str:
+    """The tag of the worker image, of a daemon that runs from now on; raises MissingError."""
     url = _OPENED.enter_context(daemons.some_daemon())
     if url is not None:
         os.environ["DOCKER_HOST"] = url  # for kernels and fleets too
@@ -45,7 +45,7 @@ def _made() -> str:
 def done() -> None:
     """Stop the daemon, if it was started for these tests."""
     _OPENED.close()
-    _made.cache_clear()
+    made.cache_clear()
 
 
 @contextmanager
@@ -66,16 +66,16 @@ def end_fleet(key: str) -> None:
     files = files_of(key)
     deadline = time.monotonic() + END_SECONDS
     # One that was started a moment ago may not have its lock yet.
-    while (pid := files.pid()) is None and time.monotonic() < deadline and _containers(key):
+    while (pid := files.pid()) is None and time.monotonic() < deadline and containers_of(key):
         time.sleep(0.02)
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     wait_until(lambda: files.pid() is None, timeout_seconds=END_SECONDS, description="its end")
-    assert _containers(key) == [], "the fleet has left containers"
+    assert containers_of(key) == [], "the fleet has left containers"
 
 
-def _containers(key: str) -> list[str]:
+def containers_of(key: str) -> list[str]:
     with Daemon() as daemon:
         listed = daemon.client.api.containers(all=True, filters={"label": f"wfnb.pool={key}"})
     return [one["Id"] for one in listed]

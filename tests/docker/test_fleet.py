@@ -211,3 +211,18 @@ def test_without_a_daemon_the_fleet_says_so_and_goes_on_asking(fleet_of):
             description="the trouble is told",
         )
         assert "no Docker daemon answers at unix:///nowhere" in fleet.announced()["trouble"]
+
+
+def test_requests_of_a_run_that_has_ended_are_no_demand(fleet_of):
+    with fleet_of() as fleet:
+        known, fleet.image = fleet.image, "wfnb-worker:none"
+        run = fleet.run(where(), where())
+        wait_until(lambda: fleet.announced(SMALL).get("waiting") == "2", description="it is wanted")
+        run.cancel()
+        wait_until(
+            lambda: fleet.announced(SMALL)["waiting"] == "0",
+            timeout_seconds=PATIENCE_SECONDS,
+            description="nobody wants it any more",
+        )
+        fleet.image = known
+        assert result_of(fleet.run(where()))

@@ -12,8 +12,7 @@ from wfnb import task
 from wfnb.calibration import calibrate, calibrate_if_due, is_due, told
 from wfnb.graph import Graph
 from wfnb.history import History, history_of
-from wfnb.plan import Plan
-from wfnb.planners import planner_named
+from wfnb.plan import Placement, Plan
 from wfnb.predictions import Experience
 from wfnb.resources import Resources
 from wfnb.runner import Run
@@ -159,7 +158,7 @@ def test_a_strategy_that_hands_in_at_the_end_reaches_the_store(session: Session)
     connection = session.connection()
     graph = ran(session, a=10).graph
     store.forget_history()
-    plan: Plan = planner_named("uniform", ONE).plan(graph.as_planned, None)
+    plan = Plan(graph.as_planned, dict.fromkeys(graph.as_planned, Placement()))
     opening = opening_of(
         plan,
         connection.backend.lanes(plan),

@@ -27,7 +27,7 @@ __all__ = ["session"]
 
 TRIES = 5
 TIED_SECONDS = 0.005
-MOST_ERROR = 0.2
+MOST_ERROR = 0.05
 
 
 @task
@@ -95,15 +95,17 @@ def is_tied(timeline: Timeline) -> bool:
 
 def tried(session: Session, targets: list[Any], planner: str | None = None) -> None:
     """A run of these is replayed as it was."""
+    errors = []
     for _ in range(TRIES):
         run = session.start(targets, planner=planner)
         assert run.wait(PATIENCE_SECONDS)
         found, simulated, real, error = told(run)
         assert set(found.graph) == set(run.timeline.graph)
-        assert abs(error) < MOST_ERROR
-        if not is_tied(run.timeline):
+        errors.append(abs(error))
+        if not is_tied(run.timeline) and min(errors) < MOST_ERROR:
             assert simulated == real
             return
+    assert min(errors) < MOST_ERROR
     pytest.skip("the machine is so busy that workers end their tasks together")
 
 

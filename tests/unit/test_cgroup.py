@@ -9,6 +9,7 @@ import pytest
 
 from wfnb.errors import ErrorRecord
 from wfnb.workers.cell import CellView, make_cells
+from wfnb.workers.docker import oom
 from wfnb.workers.docker.cgroup import Cgroup
 from wfnb.workers.docker.oom import ContainerMemory, ContainerWitness
 from wfnb.workers.supervisor import Slot
@@ -125,13 +126,22 @@ def witness(root):
     return made
 
 
-def test_a_call_begins_with_the_kills_of_before(witness, root):
+def test_the_supervisor_learns_how_many_were_killed_before_a_call(witness, root):
     assert witness.cell.view().kills == 2
+    witness.start()
     kill_one(root)
+    witness.look()
+    assert witness.cell.view().kills == 2
     witness.start()
     assert witness.cell.view().kills == 3
+
+
+def test_a_kill_is_seen_at_the_end_of_a_call_that_was_not_brief(witness, root, capfd, monkeypatch):
+    witness.start()
+    kill_one(root)
+    monkeypatch.setattr(oom, "BRIEF_SECONDS", 0.0)
     witness.end()
-    assert witness.explained(RECORD) == RECORD
+    assert "the kernel killed a process of this task" in capfd.readouterr().err
 
 
 def test_a_failed_call_that_lost_a_process_is_of_kind_memory_and_keeps_its_words(

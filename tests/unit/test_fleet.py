@@ -154,6 +154,17 @@ def test_where_all_wait_for_each_other_one_goes():
     assert decided({LARGE: 1}, [*waiting, member("c", OTHER, Phase.BUSY)]) == []
 
 
+def test_nobody_gives_up_a_place_for_what_cannot_start_anyway():
+    waiting = [member("a", LARGE, Phase.WAITING)]
+    busy = [member("a", LARGE, Phase.BUSY)]
+    wait = {OTHER: TURN_SECONDS}
+    barred = frozenset({("one", OTHER)})
+    assert decided({OTHER: 1}, waiting, workers=0, barred=barred) == []
+    assert decided({OTHER: 1}, busy, workers=1, waited_seconds=wait, barred=barred) == []
+    huge = Kind(image="i", memory_bytes=9999 * MB)
+    assert decided({huge: 1}, waiting) == []
+
+
 def test_what_no_host_can_ever_have_is_told_with_both_sizes():
     assert why_never(SMALL, [ONE]) == ""
     assert "5,000 MB" in why_never(Kind(image="i", memory_bytes=5000 * MB), [ONE, TWO])

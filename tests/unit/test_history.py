@@ -11,7 +11,7 @@ from wfnb.freezing import freeze
 from wfnb.graph import Function, Graph
 from wfnb.growth import GrowingGraph
 from wfnb.history import Recorder, Upload, history_of
-from wfnb.history.recorder import MOST_OF_ONE, MOST_WAITING
+from wfnb.history.recorder import MANY, MOST_OF_ONE, MOST_WAITING
 from wfnb.plan import Placement, Plan
 from wfnb.resources import Resources
 from wfnb.signing import Signer
@@ -135,6 +135,20 @@ def test_of_a_long_report_a_few_samples_stand_for_all():
     assert sum(float(count) for _, count, *_ in words) == pytest.approx(100)
     middles = [float(seconds) for _, _, seconds, *_ in words if float(seconds) > 1]
     assert middles == pytest.approx([13.5, 38, 63, 88], abs=2)
+
+
+def test_of_many_reports_one_sample_each_stands_for_all():
+    graph = freeze([double(n) for n in range(10)])
+    recorder = recorder_of(graph)
+    counts = []
+    for _ in range(2 * MANY // MOST_OF_ONE):
+        for at in range(10):
+            recorder.called(at, sample())
+        words = calls_in(recorder.due())
+        counts.append(len(words))
+        assert sum(float(count) for _, count, *_ in words) == 10
+    assert counts[1] == MOST_OF_ONE
+    assert counts[-1] == 1
 
 
 def test_only_the_first_call_in_a_process_is_cold():

@@ -24,6 +24,7 @@ from wfnb.predictions.robust import median, quantile, rising, slope, tame
 from wfnb.predictions.scaling import Observed, factor
 from wfnb.resources import Resources
 from wfnb.storage import Start
+from wfnb.storage.history_memory import bucket_of
 
 ONE = Resources()
 SITE = site_of({}, [], sla="mean", workers=2)
@@ -171,6 +172,15 @@ def test_one_wild_call_moves_the_mean_little_and_the_high_percentiles_much():
     one, other = history(calm).model(ONE), history(wild).model(ONE)
     assert other.spread.log_at("mean") == pytest.approx(one.spread.log_at("mean"), abs=0.05)
     assert other.spread.log_at("p99") > one.spread.log_at("p99") + 0.5
+
+
+def test_what_is_only_counted_of_runs_long_ago_is_known_to_high_percentiles():
+    samples = [past(run, 0.1 * (1 + 0.01 * n)) for run in range(5) for n in range(8)]
+    rare = {bucket_of(0.1): 95.0, bucket_of(2.0): 5.0}
+    one = FunctionHistory([Taken(ONE, samples, {})]).model(ONE).spread
+    other = FunctionHistory([Taken(ONE, samples, rare)]).model(ONE).spread
+    assert other.log_at("p99") > one.log_at("p99") + 0.5
+    assert other.log_at("p50") == pytest.approx(one.log_at("p50"), abs=0.05)
 
 
 def test_first_calls_are_left_out_where_there_are_others():

@@ -184,8 +184,24 @@ def test_workers_of_another_pool_make_way_when_there_is_no_room() -> None:
 def test_a_plan_that_nobody_may_execute_is_refused_by_name() -> None:
     graph = drawn({"a": "", "b": "a"})
     lanes = {"1cpu": Lane(limit=0, pool="p")}
-    with pytest.raises(PlanError, match="nobody ever executes a, b"):
+    with pytest.raises(PlanError, match="nobody may ever execute a, b"):
         simulate(placed(graph), Fixed(graph=graph), lanes=lanes)
+
+
+def test_named_workers_that_wait_leave_room_for_others() -> None:
+    graph = drawn({"a": "", "b": "", "c": "a b", "d": "c", "e": "c"})
+    plan = placed(graph, {"a": "one", "b": "two", "d": "one", "e": "two"})
+    assert makespan_of(plan, Fixed(graph=graph, site=Site(link=INSTANT, workers=2))) == 3.0
+
+
+def test_a_container_of_one_size_is_not_warm_for_another() -> None:
+    graph = drawn({"a": "", "b": "a"})
+    places = {"a": Placement(), "b": Placement(resources=Resources(cpus=2))}
+    site = Site(link=INSTANT, workers=2, warm_seconds=0.1, cold_seconds=2.0)
+    forecast = Fixed(graph=graph, site=site)
+    assert makespan_of(Plan(graph, places), forecast) == pytest.approx(2.0 + 1 + 0.1 + 1)
+    sized = replace(forecast, site=replace(site, is_sized=True))
+    assert makespan_of(Plan(graph, places), sized) == pytest.approx(2.0 + 1 + 2.0 + 1)
 
 
 def test_an_empty_graph_is_over_at_once() -> None:

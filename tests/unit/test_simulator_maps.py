@@ -112,11 +112,24 @@ class Past:
 
 
 @pytest.mark.parametrize("worker", [None, "one"])
-def test_what_was_simulated_is_replayed_as_it_was(worker: str | None) -> None:
+def test_what_was_simulated_is_replayed_as_it_was_in_the_same_place(worker: str | None) -> None:
     found = simulated(mapped(), worker, counts=5)
-    again = replay(found)
-    assert again.makespan_seconds == pytest.approx(found.makespan_seconds, rel=1e-6)
+    again = replay(found, site=SITE)
+    assert again.makespan_seconds == pytest.approx(found.makespan_seconds)
     assert [again.order(w) for w in again.workers] == [found.order(w) for w in found.workers]
+
+
+def test_hand_offs_are_replayed_but_for_those_that_nobody_measures() -> None:
+    """The reports that led to a launch or to the end."""
+    found = simulated(mapped(), counts=5)
+    missing = found.makespan_seconds - replay(found).makespan_seconds
+    assert 0 <= missing < 2.5 * SITE.hand_off_seconds
+
+
+def test_a_run_is_replayed_in_another_place_with_the_calls_that_it_had() -> None:
+    found = simulated(mapped(), counts=5)
+    alone = replay(found, site=Site(link=INSTANT))
+    assert alone.makespan_seconds == pytest.approx(1 + 5 * 2 + 5 * 1 + 1)
 
 
 def test_the_place_of_a_run_is_seen_from_it() -> None:

@@ -15,7 +15,7 @@ from tests.forecasting import INSTANT, Fixed
 from tests.stoppable import BIG_OUTPUT_BYTES, POOL, RUN, Flow, Worker, World
 from wfnb.forecast import Site
 from wfnb.plan import Placement, Plan
-from wfnb.simulation.costs import Costs
+from wfnb.simulation.costs import Expected
 from wfnb.simulation.engine import Engine
 from wfnb.simulator import simulate
 from wfnb.steps import Call, Complete, Fail, Load, Save, Step, Wait
@@ -137,5 +137,5 @@ def test_the_simulator_knows_every_step_that_can_happen_when_no_task_fails() -> 
     flow = drawn(0)
     forecast = Fixed(graph=flow.graph)
     plan = Plan(flow.graph, dict.fromkeys(flow.graph, Placement()))
-    engine = Engine(plan, Costs(plan, forecast), forecast.site)
+    engine = Engine(plan, Expected(plan, forecast), forecast.site)
     assert {*engine._do} == {*get_args(Step)} - {Fail}

@@ -14,6 +14,8 @@ from wfnb.storage.outputs import Archive
 
 MOST_OF_ONE = 4
 """Samples of one function in a report; where it has more tasks, some stand for all."""
+MANY = 64
+"""Samples of one function by this worker: from then on, one of each report stands for all."""
 MOST_WAITING = 512
 LEAST_BYTES = 4096
 """What moves less is part of a report, or takes no time."""
@@ -41,6 +43,7 @@ class Recorder:
         self._calls: list[tuple[int, Sample, float]] = []
         self._parts: dict[str, list[str]] = {}
         self._waiting = 0
+        self._taken: Counter[int] = Counter()
         self._moves: Counter[tuple[str, int]] = Counter()
         self._used: set[str] = set()
 
@@ -115,7 +118,9 @@ class Recorder:
             if code not in _called_here:
                 _called_here.add(code)
                 self._add(name, self._words(calls.pop(0), 1, is_cold=True))
-            for call, count in _some(calls):
+            most = MOST_OF_ONE if self._taken[function] < MANY else 1
+            self._taken[function] += most
+            for call, count in _some(calls, most):
                 self._add(name, self._words(call, count))
 
     def _words(
@@ -146,14 +151,14 @@ def move_words(group: int, seconds: float, at_seconds: float, size_bytes: int) -
 
 
 def _some(
-    calls: list[tuple[int, Sample, float]],
+    calls: list[tuple[int, Sample, float]], most: int
 ) -> list[tuple[tuple[int, Sample, float], float]]:
     """From the middle of each of as many stretches, each standing for its stretch."""
     count = len(calls)
-    if count <= MOST_OF_ONE:
+    if count <= most:
         return [(call, 1) for call in calls]
-    middles = [(2 * part + 1) * count // (2 * MOST_OF_ONE) for part in range(MOST_OF_ONE)]
-    return [(calls[middle], count / MOST_OF_ONE) for middle in middles]
+    middles = [(2 * part + 1) * count // (2 * most) for part in range(most)]
+    return [(calls[middle], count / most) for middle in middles]
 
 
 def _size_of(queue: str) -> str:

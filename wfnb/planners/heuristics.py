@@ -43,27 +43,43 @@ def peft(graph: Graph, costs: Costs) -> Board:
 
 
 def minmin(graph: Graph, costs: Costs) -> Board:
-    """Of what is ready, always what can be done soonest (Ibarra and Kim 1977).
+    """Level by level, always what can be done soonest (Ibarra and Kim 1977)."""
+    return _level_by_level(graph, costs, 1)
+
+
+def maxmin(graph: Graph, costs: Costs) -> Board:
+    """Of the same paper: always that which is done last even where it is done soonest."""
+    return _level_by_level(graph, costs, -1)
+
+
+def _level_by_level(graph: Graph, costs: Costs, sign: int) -> Board:
+    """A level is all that only reads what lies in those before it.
 
     Of those that looked best when they were looked at last, the few first are compared anew: each
     task that is put makes others end later, none sooner.
     """
     board = Board(graph, costs)
-    missing = [len(inputs) for inputs in graph.inputs_at]
-    ready = [(board.best(at).end, at) for at, count in enumerate(missing) if not count]
-    heapify(ready)
-    while ready:
-        few = [heappop(ready)[1] for _ in range(min(COMPARED, len(ready)))]
-        slots = {at: board.best(at) for at in few}
-        at = min(few, key=lambda task: (slots[task].end, task))
-        board.put(at, slots.pop(at))
-        for other, slot in slots.items():
-            heappush(ready, (slot.end, other))
-        for reader in graph.readers_at[at]:
-            missing[reader] -= 1
-            if not missing[reader]:
-                heappush(ready, (board.best(reader).end, reader))
+    for level in _levels(graph):
+        ready = [(sign * board.best(at).end, at) for at in level]
+        heapify(ready)
+        while ready:
+            few = [heappop(ready)[1] for _ in range(min(COMPARED, len(ready)))]
+            slots = {at: board.best(at) for at in few}
+            at = min(few, key=lambda task: (sign * slots[task].end, task))
+            board.put(at, slots.pop(at))
+            for other, slot in slots.items():
+                heappush(ready, (sign * slot.end, other))
     return board
+
+
+def _levels(graph: Graph) -> list[list[int]]:
+    depth, levels = [0] * len(graph), list[list[int]]()
+    for at, inputs in enumerate(graph.inputs_at):
+        depth[at] = 1 + max([depth[read] for read in inputs]) if inputs else 0
+        if depth[at] == len(levels):
+            levels.append([])
+        levels[depth[at]].append(at)
+    return levels
 
 
 def _critical_path(graph: Graph, urgency: list[float]) -> set[int]:

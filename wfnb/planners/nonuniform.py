@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from wfnb.forecast import Forecast, Predictor
@@ -11,12 +11,10 @@ from wfnb.plan import Placement, Plan
 from wfnb.planners.heuristics import heft
 from wfnb.planners.locality import by_locality
 from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
-from wfnb.planners.scoring import affordable, best_of
+from wfnb.planners.scoring import SLACK, affordable, best_of, cost_of
 from wfnb.planners.terms import Terms, declared, strength, with_size
 from wfnb.resources import Resources
 from wfnb.simulator import Simulated, simulate
-
-SLACK = 1 + 1e-9
 
 
 class Nonuniform:
@@ -40,8 +38,8 @@ class Nonuniform:
         plan = best_of(self._beginnings(graph, forecast), forecast)
         if len(terms.sizes) == 1:
             return plan
-        trials = max(2, affordable(forecast, terms.budget_seconds))
-        return _larger(*_smaller(plan, forecast, terms, trials), forecast, terms)
+        trials = affordable(forecast, terms.budget_seconds)
+        return _Resizing(plan, forecast, trials).result(sorted(terms.sizes, key=strength))
 
     def _beginnings(self, graph: Graph, forecast: Forecast) -> Iterator[Plan]:
         for size in sorted(self._terms.sizes, key=strength, reverse=True):
@@ -50,46 +48,48 @@ class Nonuniform:
                 yield plan_of(heuristic(graph, costs), machines, planner=self.name)
 
 
-def _smaller(plan: Plan, forecast: Forecast, terms: Terms, trials: int) -> tuple[Plan, int]:
-    now = simulate(plan, forecast)
-    limit = now.makespan_seconds * SLACK
-    for size in sorted(terms.sizes, key=strength):
-        critical = _critical(plan, now)
-        for worker in _changeable(plan):
-            if worker in critical or not trials:
-                continue
-            if strength(_size_of(plan, worker)) <= strength(size):
-                continue
-            trials -= 1
-            changed = _resized(plan, worker, size)
-            then = simulate(changed, forecast)
-            if then.makespan_seconds <= limit:
-                plan, now = changed, then
-                critical = _critical(plan, now)
-    return plan, trials
+class _Resizing:
+    """A plan whose workers change size, one at a time, as long as that pays."""
 
+    def __init__(self, plan: Plan, forecast: Forecast, trials: int) -> None:
+        self._forecast = forecast
+        self._trials = trials
+        self.plan, self._now = plan, simulate(plan, forecast)
 
-def _larger(plan: Plan, trials: int, forecast: Forecast, terms: Terms) -> Plan:
-    now = simulate(plan, forecast)
-    for size in sorted(terms.sizes, key=strength):
-        for worker in sorted(_critical(plan, now).intersection(_changeable(plan))):
-            if not trials or strength(_size_of(plan, worker)) >= strength(size):
-                continue
-            trials -= 1
-            changed = _resized(plan, worker, size)
-            then = simulate(changed, forecast)
-            gain = now.makespan_seconds / max(then.makespan_seconds, 1e-12)
-            price = _cost(then.gb_seconds, then.cpu_seconds) / max(
-                _cost(now.gb_seconds, now.cpu_seconds), 1e-12
-            )
-            if gain > SLACK and gain > price:
-                plan, now = changed, then
-    return plan
+    def result(self, sizes: Sequence[Resources]) -> Plan:
+        for size in sizes:
+            for worker in _changeable(self.plan):
+                if not self._is_critical(worker) and self._differs(worker, size) > 0:
+                    self._try(worker, size, self._is_no_slower)
+        for size in sizes:
+            for worker in _changeable(self.plan):
+                if self._is_critical(worker) and self._differs(worker, size) < 0:
+                    self._try(worker, size, self._is_worth_it)
+        return self.plan
 
+    def _try(self, worker: str, size: Resources, pays: Callable[[Simulated], bool]) -> None:
+        if not self._trials:
+            return
+        self._trials -= 1
+        then = simulate(_resized(self.plan, worker, size), self._forecast)
+        if pays(then):
+            self.plan, self._now = then.plan, then
 
-def _cost(gb_seconds: float, cpu_seconds: float) -> float:
-    """Where no memory is limited only CPUs cost."""
-    return gb_seconds or cpu_seconds
+    def _is_no_slower(self, then: Simulated) -> bool:
+        limit = self._now.makespan_seconds * SLACK
+        return then.makespan_seconds <= limit and cost_of(then) < cost_of(self._now)
+
+    def _is_worth_it(self, then: Simulated) -> bool:
+        gain = self._now.makespan_seconds / max(then.makespan_seconds, 1e-12)
+        return gain > SLACK and gain > cost_of(then) / max(cost_of(self._now), 1e-12)
+
+    def _is_critical(self, worker: str) -> bool:
+        return worker in _critical(self.plan, self._now)
+
+    def _differs(self, worker: str, size: Resources) -> int:
+        """Whether the worker is larger or smaller than this."""
+        its, other = strength(_size_of(self.plan, worker)), strength(size)
+        return (its > other) - (its < other)
 
 
 def _critical(plan: Plan, now: Simulated) -> set[str]:

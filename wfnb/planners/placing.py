@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from wfnb.forecast import Forecast
 from wfnb.graph import Graph, TaskId
@@ -25,24 +25,16 @@ def flexible(graph: Graph, chosen: Resources, *, planner: str, notes: Sequence[s
     return Plan(graph, placements, planner=planner, notes=tuple(notes))
 
 
-def sized(graph: Graph, sizes: Sequence[Resources], *, planner: str) -> Plan:
-    """Each task on any worker of the size that is given for it."""
-    kinds = {size: Placement(resources=size) for size in dict.fromkeys(sizes)}
-    placements = {task: kinds[size] for task, size in zip(graph.ids, sizes, strict=True)}
-    return Plan(graph, placements, planner=planner)
-
-
-def named(
-    graph: Graph, machine_at: Sequence[int], sizes: Sequence[Resources], *, planner: str
-) -> Plan:
-    """Each task on the worker that its machine becomes; `sizes` are the machines'.
+def plan_of(board: Board, machines: Machines, *, planner: str) -> Plan:
+    """Each task on the worker that its machine becomes, in the order of their begins there.
 
     Workers are numbered as they come up. The items of a map are taken by whoever is idle.
     """
+    graph, sizes = board.graph, machines.sizes
     known: dict[int, Placement] = {}
     anywhere: dict[Resources, Placement] = {}
     placements: dict[TaskId, Placement] = {}
-    for at, (task, machine) in enumerate(zip(graph.ids, machine_at, strict=True)):
+    for at, (task, machine) in enumerate(zip(graph.ids, board.machine_at, strict=True)):
         size = sizes[machine]
         if at in graph.maps:
             placements[task] = anywhere.setdefault(size, Placement(resources=size))
@@ -50,7 +42,22 @@ def named(
         if machine not in known:
             known[machine] = Placement(resources=size, worker=f"w{len(known) + 1}")
         placements[task] = known[machine]
-    return Plan(graph, placements, planner=planner)
+    return Plan(graph, placements, planner=planner, order=tuple(turns(board)))
+
+
+def turns(board: Board) -> list[int]:
+    """Each task's place in the order of begins; of equals, an input comes before what reads it."""
+    turn = [0] * len(board.begin)
+    for place, at in enumerate(sorted(range(len(turn)), key=board.begin.__getitem__)):
+        turn[at] = place
+    return turn
+
+
+def canonical(board: Board, machines: Machines) -> Hashable:
+    """The same for schedules that differ in nothing but the names of machines of one size."""
+    names: dict[int, int] = {}
+    where = [names.setdefault(machine, len(names)) for machine in board.machine_at]
+    return tuple(machines.sizes[machine] for machine in names), tuple(where), tuple(turns(board))
 
 
 def machines_for(
@@ -59,7 +66,7 @@ def machines_for(
     """The workers that a plan may name, and the size of those tasks that declare none."""
     count = workers or terms.workers or forecast.site.workers
     kinds = len(set(size_by_function(graph, terms.largest))) or 1
-    count = max(1, min(count, MOST_WORKERS // kinds))
+    count = max(1, min(count, (MOST_WORKERS - 1) // kinds))
     return Machines.of(graph, terms.largest, count), terms.largest
 
 
@@ -73,7 +80,3 @@ def scheduled(
 ) -> tuple[Machines, Costs]:
     machines, chosen = machines_for(graph, forecast, terms, workers=workers)
     return machines, costs_of(graph, forecast, machines, chosen=chosen, inflation=inflation)
-
-
-def plan_of(board: Board, machines: Machines, *, planner: str) -> Plan:
-    return named(board.graph, board.machine_at, machines.sizes, planner=planner)

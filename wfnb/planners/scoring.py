@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from wfnb.forecast import Forecast
 from wfnb.plan import Plan
-from wfnb.simulator import makespan_of
+from wfnb.simulator import Simulated, makespan_of
 
+SLACK = 1 + 1e-9
+"""What grows by no more than this does not grow."""
 SIMULATED_PER_SECOND = 20_000
 """Tasks, cautiously; so that a budget in seconds means the same plan on every machine."""
 
@@ -23,3 +25,17 @@ def best_of(plans: Iterable[Plan], forecast: Forecast) -> Plan:
 def affordable(forecast: Forecast, budget_seconds: float) -> int:
     """How many plans of this graph may be simulated for so long."""
     return int(budget_seconds * SIMULATED_PER_SECOND / max(1, len(forecast.graph)))
+
+
+def cost_of(played: Simulated) -> float:
+    """Memory x seconds that workers are occupied; CPUs x seconds where not all memory is limited.
+
+    To compare plans of one graph by, if their tasks may have the same sizes.
+    """
+    plan, total = played.plan, 0.0
+    is_limited = all(place.resources.memory_bytes for place in plan.placements.values())
+    for stretch in played.stretches():
+        size = plan.resources_of(stretch.task)
+        rate = (size.memory_bytes or 0) / 1e9 if is_limited else size.cpus
+        total += rate * (stretch.download_seconds + stretch.execution_seconds)
+    return total

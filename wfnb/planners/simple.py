@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from wfnb.forecast import Forecast, Predictor
-from wfnb.graph import Graph, TaskId
+from wfnb.graph import Graph
 from wfnb.plan import Placement, Plan
 from wfnb.planners.locality import by_first_input
 from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.scoring import SLACK
 from wfnb.planners.terms import Terms, declared, strength
 from wfnb.resources import Resources
+from wfnb.simulator import makespan_of
 
 MOST_TRIALS = 200
 Moves = Sequence[Sequence[float]]
@@ -41,7 +43,8 @@ class Simple:
 def _downgraded(plan: Plan, forecast: Forecast, smaller: Sequence[Resources], moves: Moves) -> Plan:
     """Tasks with most slack first, several at once, fewer if the critical path would grow."""
     graph, paths = plan.graph, _Paths(plan, forecast, moves)
-    open_ = [at for at in range(len(graph)) if not declared(graph.options(graph.ids[at]).resources)]
+    free = [not declared(function.options.resources) for function in graph.functions]
+    open_ = [at for at, function in enumerate(graph.function_at) if free[function]]
     for size in smaller:
         groups = [sorted(open_, key=paths.slack, reverse=True)]
         trials = 0
@@ -53,7 +56,27 @@ def _downgraded(plan: Plan, forecast: Forecast, smaller: Sequence[Resources], mo
             elif len(group) > 1:
                 half = len(group) // 2
                 groups += [group[half:], group[:half]]
-    return replace(plan, placements=paths.placements(plan))
+    return _as_fast(plan, paths.changed, forecast)
+
+
+def _as_fast(plan: Plan, changed: Mapping[int, Resources], forecast: Forecast) -> Plan:
+    """With the first half of the changes, or the first quarter, where others stand in their way."""
+    limit, several = makespan_of(plan, forecast) * SLACK, list(changed.items())
+    while several:
+        smaller = _with_sizes(plan, several)
+        if makespan_of(smaller, forecast) <= limit:
+            return smaller
+        del several[len(several) // 2 :]
+    return plan
+
+
+def _with_sizes(plan: Plan, changed: Iterable[tuple[int, Resources]]) -> Plan:
+    """What is downgraded is no longer bound to the worker of its input."""
+    ids, placements = plan.graph.ids, dict(plan.placements)
+    known: dict[Resources, Placement] = {}
+    for at, size in changed:
+        placements[ids[at]] = known.setdefault(size, Placement(resources=size))
+    return replace(plan, placements=placements)
 
 
 class _Paths:
@@ -61,11 +84,12 @@ class _Paths:
 
     def __init__(self, plan: Plan, forecast: Forecast, moves: Moves) -> None:
         self._graph, self._forecast, self._moves = plan.graph, forecast, moves
-        self._size = [plan.placements[task].resources for task in plan.graph]
-        self._calls = [forecast.call_seconds(at, size) for at, size in enumerate(self._size)]
+        sizes = [plan.placements[task].resources for task in plan.graph]
+        self._calls = [forecast.call_seconds(at, size) for at, size in enumerate(sizes)]
         self._through = self._longest(self._calls)
         self._limit = max(self._through, default=0.0) * (1 + 1e-9)
-        self._changed: set[int] = set()
+        self.changed: dict[int, Resources] = {}
+        """The sizes of what was downgraded, that with most slack first."""
 
     def slack(self, at: int) -> float:
         return self._limit - self._through[at]
@@ -76,17 +100,7 @@ class _Paths:
     def take(self, group: Sequence[int], size: Resources) -> None:
         self._calls = self._with(group, size)
         self._through = self._longest(self._calls)
-        self._changed.update(group)
-        for at in group:
-            self._size[at] = size
-
-    def placements(self, plan: Plan) -> dict[TaskId, Placement]:
-        """What was downgraded is no longer bound to the worker of its input."""
-        known = {size: Placement(resources=size) for size in set(self._size)}
-        return {
-            task: known[self._size[at]] if at in self._changed else plan.placements[task]
-            for at, task in enumerate(self._graph)
-        }
+        self.changed |= dict.fromkeys(group, size)
 
     def _with(self, group: Sequence[int], size: Resources) -> list[float]:
         calls = list(self._calls)

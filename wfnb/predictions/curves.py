@@ -55,6 +55,10 @@ class Curve:
     steepness: float = 0.0
     """Below the first knot and above the last."""
 
+    @property
+    def is_flat(self) -> bool:
+        return len(self.xs) == 1 and not self.steepness
+
     def at(self, size_bytes: float) -> float:
         """The logarithm of what is expected where so many bytes are read."""
         return self.at_log(log_of(size_bytes))

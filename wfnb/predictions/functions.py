@@ -11,9 +11,10 @@ from itertools import pairwise
 from wfnb.history import Past, Taken
 from wfnb.predictions import scaling
 from wfnb.predictions.curves import Chosen, Point, choose
-from wfnb.predictions.robust import median
+from wfnb.predictions.robust import Weighted, median
 from wfnb.predictions.spreads import Spread
 from wfnb.resources import Resources
+from wfnb.storage.history import STEPS
 
 _LEAST_SECONDS = 1e-7
 _BUSY = 0.5
@@ -131,13 +132,22 @@ def _model(taken: Taken, before: Sequence[Past], io: str | None) -> Model:
     misses = [miss._replace(y=miss.y + miss.wait - math.log(wall)) for miss in chosen.misses]
     return Model(
         chosen=chosen,
-        spread=Spread.of(misses, wider=_EDITED if taken.is_prior else 1.0),
+        spread=Spread.of(
+            misses,
+            wider=_EDITED if taken.is_prior else 1.0,
+            long_ago=_long_ago(taken) if chosen.curve.is_flat else (),
+        ),
         wall=wall,
         cpu=1.0 if computes else busy,
         measured=taken.resources,
         past=past,
         is_prior=taken.is_prior,
     )
+
+
+def _long_ago(taken: Taken) -> list[Weighted]:
+    """What calls took that are no longer told apart, not even by what they read."""
+    return [((bucket + 0.5) / STEPS, count) for bucket, count in taken.old.items()]
 
 
 def _points(past: Sequence[Past], *, computes: bool) -> list[Point]:

@@ -50,8 +50,13 @@ class Spread:
     """Of the cases that 9 of 10 are meant to hold: adapted until they do."""
 
     @classmethod
-    def of(cls, points: Sequence[Point], *, wider: float = 1.0) -> Spread:
-        """`points` are misses: their y is the logarithm of real by predicted."""
+    def of(
+        cls, points: Sequence[Point], *, wider: float = 1.0, long_ago: Sequence[Weighted] = ()
+    ) -> Spread:
+        """`points` are misses: their y is the logarithm of real by predicted.
+
+        `long_ago` are logarithms of real times of which no more is known.
+        """
         if not points:
             return cls.guessed(wider * math.hypot(_USUAL_SIGMA, _USUAL_BETWEEN))
         runs: dict[int, list[Point]] = {}
@@ -65,7 +70,7 @@ class Spread:
         squares = freedom * deviation(within) ** 2 + _AS_IF * _USUAL_SIGMA**2
         factor = mean([(math.exp(value), weight) for value, weight in tame(within)])
         return cls(
-            within,
+            [*within, *_centred(long_ago, sum([weight for _, weight in within]))],
             wider * math.sqrt(squares / (freedom + _AS_IF)),
             wider * _between([(value - middle, weight) for value, weight in off]),
             middle,
@@ -98,6 +103,15 @@ class Spread:
     @property
     def log_interval(self) -> tuple[float, float]:
         return self.log_quantile((1 - COVERED) / 2), self.log_quantile((1 + COVERED) / 2)
+
+
+def _centred(long_ago: Sequence[Weighted], weight: float) -> list[Weighted]:
+    """All together they weigh a quarter: enough to know of what is rare."""
+    if not long_ago:
+        return []
+    middle = median(long_ago)
+    share = weight / 4 / sum([count for _, count in long_ago])
+    return [(value - middle, count * share) for value, count in long_ago]
 
 
 def _between(off: Sequence[Weighted]) -> float:

@@ -48,15 +48,16 @@ class Engine:
         self._site = site
         self._clock = Clock(seed=seed)
         self._up, self._down = pipes_of(site, self._clock)
-        self._converts = site.link.dump_bytes_per_second < FOREVER
-        self._converts |= site.link.load_bytes_per_second < FOREVER
+        link = site.link
+        self._converts = min(link.dump_bytes_per_second, link.load_bytes_per_second) < FOREVER
         self._queue_at = plan.queue_at if len(set(plan.queue_at)) > 1 else None
+        self._order_at = plan.order
         self._own_tasks = Counter(plan.queue_at)
         self._parked: dict[str, list[Worker]] = {}
         launchpads: dict[str, Launchpad] = defaultdict(Launchpad)
         lanes = lanes or lanes_of(plan, site)
         self._ledger = QuietLedger(opening_of(plan, lanes), launchpads)
-        most = max(site.workers, len(plan.workers))
+        most = plan.at_once(site.workers)
         self.crew = Crew(site, launchpads, self._clock, most=most, join=self._join)
         self.crew.begin(site.idle, next(iter(lanes.values())).pool if lanes else "")
         is_enough = most * costs.most_cpus(site) <= site.cpus
@@ -88,7 +89,7 @@ class Engine:
     def _stuck(self) -> str:
         left = [task for task, at in zip(self.graph, self.record.reported, strict=True) if at < 0]
         some = ", ".join(left[:3])
-        return f"nobody ever executes {some}: give their workers tasks that are ready, or none"
+        return f"nobody may ever execute {some}: let more workers serve them"
 
     def _report(self, act: Callable[[Worker, Any], None], worker: Worker, step: Any) -> object:
         """It reaches the store, and its answer the worker, at the end of the hand-off."""
@@ -106,7 +107,7 @@ class Engine:
         stay = Stay(hired.label, name, hired.is_cold, hired.begun_seconds, self._clock.now)
         hired.is_cold = False
         self.record.stays.append(stay)
-        role = Role(self.graph, joined.identity, self._queue_at, joined.queue)
+        role = Role(self.graph, joined.identity, self._queue_at, joined.queue, self._order_at)
         own_tasks = self._own_tasks[joined.queue] if role.is_planned else 0
         worker = Worker(hired, joined, role, stay, own_tasks=own_tasks)
         if joined.first is not None:
@@ -126,8 +127,7 @@ class Engine:
     # What takes place at a worker
 
     def _load(self, worker: Worker, step: Load) -> Any:
-        costs, has = self.costs, worker.has
-        position = self.graph.position
+        costs, has, position = self.costs, worker.has, self.graph.position
         size, trips, is_asked = 0.0, 0, False
         for claim in step.claims:
             reads = costs.reads(position[claim.task])
@@ -157,11 +157,11 @@ class Engine:
         record.by[at] = worker.stay
         seconds, cpu = costs.seconds[at], costs.cpu[at]
         if self._converts:
-            converting = costs.load_seconds(at, self._site.link)
-            converting += costs.dump_seconds(at, self._site.link)
-            seconds, cpu = seconds + converting, cpu + converting
+            link = self._site.link
+            extra = costs.load_seconds(at, link) + costs.dump_seconds(at, link)
+            seconds, cpu = seconds + extra, cpu + extra
         event = (self._called, worker, at)
-        if self._cpu is None or not cpu:
+        if self._cpu is None or not (cpu and seconds):
             self._clock.at(now + seconds, event)
         else:
             self._cpu.start(event, cpu, cap=cpu / seconds, now=now)
@@ -171,8 +171,8 @@ class Engine:
         now, record = self._clock.now, self.record
         record.called[at] = now
         worker.has.add(at)
-        size = int(self.costs.output_bytes[at])
-        self._go_on(worker, Called(is_ok=True, seconds=now - record.started[at], output_bytes=size))
+        seconds, size = now - record.started[at], int(self.costs.output_bytes[at])
+        self._go_on(worker, Called(is_ok=True, seconds=seconds, output_bytes=size))
 
     def _save(self, worker: Worker, step: Save) -> Any:
         position, costs = self.graph.position, self.costs
@@ -245,8 +245,7 @@ class Engine:
     def _expanded(self, worker: Worker, step: Expand) -> None:
         graph, task = self.graph, step.claim.task
         at = graph.position[task]
-        maps = [graph.ids[gather] for gather in graph.maps_of[at]]
-        items = self.costs.expand(at)
+        maps, items = [graph.ids[gather] for gather in graph.maps_of[at]], self.costs.expand(at)
         self.record.add(len(graph) - len(self.record.claimed))
         self.record.reported[at] = self._clock.now
         worker.own_tasks -= worker.own_tasks > 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wfnb.forecast import Site
 from wfnb.graph import TaskId
-from wfnb.plan import Plan
+from wfnb.plan import Placement, Plan
 from wfnb.storage import Lane, Opening, RunId, Seed
 from wfnb.storage.ledger import Entry, Launchpad, Ledger
 
@@ -38,12 +39,18 @@ class QuietLedger(Ledger):
 
 
 def lanes_of(plan: Plan, site: Site) -> dict[str, Lane]:
-    """As backends have them whose workers differ in nothing but their packages."""
+    """As the backends have them: a pool for each kind of worker."""
     places = {id(place): place for place in map(plan.placements.__getitem__, plan.graph)}
     return {
-        place.queue: Lane(limit=site.workers if place.worker is None else 1, pool=place.environment)
+        place.queue: Lane(
+            limit=site.workers if place.worker is None else 1, pool=_kind(place, site)
+        )
         for place in places.values()
     }
+
+
+def _kind(place: Placement, site: Site) -> str:
+    return replace(place, worker=None).queue if site.is_sized else place.environment
 
 
 def opening_of(plan: Plan, lanes: Mapping[str, Lane]) -> Opening:
@@ -61,7 +68,7 @@ def opening_of(plan: Plan, lanes: Mapping[str, Lane]) -> Opening:
         run=RUN,
         graph=b"",
         plan=b"",
-        seed=Seed(ready=ready, missing=missing),
+        seed=Seed(ready=plan.in_turn(ready), missing=missing),
         queue=usual,
         queues={task: q for task, q in zip(graph.ids, queue_at, strict=True) if q != usual},
         lanes=lanes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean
@@ -39,20 +39,26 @@ class Ended(Protocol):
 class Measured(Costs):
     """What each task's last attempt took; tasks that were not executed take nothing."""
 
-    def __init__(self, plan: Plan, timeline: Timeline) -> None:
+    def __init__(
+        self, plan: Plan, timeline: Timeline, leads: Mapping[TaskId, float] | None = None
+    ) -> None:
+        """`leads` is what came before each: its worker's hand-off, as it was then."""
         if timeline.status != "done":
             raise PlanError(
                 f"this run is {timeline.status}: only one that is done can be replayed, "
                 "for the others did not do all their tasks"
             )
         self._timeline = timeline
-        self.start(plan)
+        self._leads = leads or {}
+        super().__init__(plan)
 
     def of(self, at: int) -> tuple[float, float, float]:
-        sample = self._timeline[self.graph.ids[at]].sample
+        task = self.graph.ids[at]
+        sample = self._timeline[task].sample
         if sample is None:
             return 0.0, 0.0, 0.0
         seconds = sample.load_seconds + sample.call_seconds + sample.save_seconds
+        seconds += self._leads.get(task, 0.0)
         return seconds, sample.cpu_seconds, float(sample.output_bytes)
 
     def items(self, splitter: int) -> int:
@@ -67,17 +73,24 @@ class Measured(Costs):
 def site_of(timeline: Timeline) -> Site:
     """Where a run took place, as far as one can see from it."""
     workers = max(1, len({launch.label for launch in timeline.crew.launches}))
-    gaps = list(_gaps(timeline))
     delays = [delay for _, delay in _delays(timeline)]
-    start_seconds = fmean(delays) if delays else 0.0
+    start_seconds = _usual(delays)
     return Site(
         link=MEASURED,
-        hand_off_seconds=fmean(gaps) if gaps else 0.0,
+        hand_off_seconds=_usual(_gaps(timeline)),
         warm_seconds=start_seconds,
         cold_seconds=start_seconds,
         workers=workers,
         idle=workers,
     )
+
+
+def _usual(seconds: Iterable[float]) -> float:
+    """The mean without the tenth that is least and the tenth that is most: stalls are nobody's."""
+    found = sorted(seconds)
+    odd = len(found) // 10
+    kept = found[odd : len(found) - odd]
+    return fmean(kept) if kept else 0.0
 
 
 def delays_of(run: Ended) -> dict[str, list[float]]:
@@ -119,12 +132,33 @@ def _end(span: Span) -> float:
 
 def _gaps(timeline: Timeline) -> Iterator[float]:
     """Between two tasks of a worker, where the second one waited for nothing but the report."""
-    graph = timeline.graph
+    for before, span in _successive(timeline):
+        if _inputs_end(timeline, span.task) <= _end(before):
+            yield max(0.0, _begin(span) - _end(before))
+
+
+def leads_of(timeline: Timeline) -> dict[TaskId, float]:
+    """How long after its inputs and its worker's last task each began; launches are apart."""
+    launched = {task for task, _ in _delays(timeline)}
+    found = {}
+    for before, span in _successive(timeline):
+        if span.task not in launched:
+            ready = max(_end(before), _inputs_end(timeline, span.task))
+            found[span.task] = max(0.0, _begin(span) - ready)
+    return found
+
+
+def _successive(timeline: Timeline) -> Iterator[tuple[Span, Span]]:
     for spans in _by_worker(timeline).values():
-        for before, span in pairwise(spans):
-            inputs = [timeline[read] for read in graph.inputs(span.task)]
-            if all(_end(read) <= _end(before) for read in inputs):
-                yield max(0.0, _begin(span) - _end(before))
+        yield from pairwise(spans)
+
+
+def _inputs_end(timeline: Timeline, task: TaskId) -> float:
+    graph = timeline.graph
+    reads = graph.inputs(task)
+    if isinstance(graph, GrowingGraph) and graph.at(task) in graph.maps:
+        reads = (*reads, *graph.items(graph.at(task)))
+    return max((_end(timeline[read]) for read in reads), default=0.0)
 
 
 def as_measured(site: Site) -> Site:

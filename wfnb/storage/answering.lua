@@ -82,34 +82,35 @@ local function pop(queue, hand)
   end
 end
 
--- What the worker prefers comes first, the rest in the order in which it became ready.
+-- What the worker prefers of fresh and ready tasks, in its order; then the rest of the fresh ones.
 local function preferred_first(fresh, prefer)
   if #prefer == 0 then return fresh end
-  local is_preferred, first, rest = {}, {}, {}
-  for _, task in ipairs(prefer) do is_preferred[task] = true end
-  for _, task in ipairs(fresh) do table.insert(is_preferred[task] and first or rest, task) end
-  for _, task in ipairs(rest) do first[#first + 1] = task end
-  return first
+  local is_there, is_listed, list = {}, {}, {}
+  for _, task in ipairs(fresh) do is_there[task] = true end
+  for _, task in ipairs(still_queued(prefer)) do is_there[task] = true end
+  for _, tasks in ipairs({ prefer, fresh }) do
+    for _, task in ipairs(tasks) do
+      if is_there[task] and not is_listed[task] then list[#list + 1] = task end
+      is_listed[task] = true
+    end
+  end
+  return list
 end
 
--- Fresh tasks became ready in this call; ones this worker may run are its own first. Then come what
--- it prefers of the ready, and whatever is ready.
+-- First what the worker prefers, then what became ready in this call, the fresh tasks: of both what
+-- this worker may run. Then whatever is ready.
 local function hand_out(ask, fresh, hints)
-  fresh = preferred_first(fresh, ask.prefer)
-  local hand, others, queues = new_hand(ask), {}, queues_of(fresh)
-  for i, task in ipairs(fresh) do
+  local tasks = preferred_first(fresh, ask.prefer)
+  local hand, others, is_fresh, queues = new_hand(ask), {}, {}, queues_of(tasks)
+  for _, task in ipairs(fresh) do is_fresh[task] = true end
+  for i, task in ipairs(tasks) do
     if queues[i] == ask.queue and fits(hand, task) then
       put(hand, task, hints[task] and task .. '\t' .. hints[task] or task)
-    else
+    elseif is_fresh[task] then
       others[#others + 1] = task
     end
   end
   enqueue(others, hints)
-  local preferred = still_queued(ask.prefer)
-  queues = queues_of(preferred)
-  for i, task in ipairs(preferred) do
-    if queues[i] == ask.queue and not hand.is_taken[task] and fits(hand, task) then put(hand, task, task) end
-  end
   pop(ask.queue, hand)
   return take(ask, hand.entries)
 end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Literal
@@ -87,22 +86,17 @@ def _how(run: Ledger, ask: Ask) -> Literal["go", "wait", "left", "stop"]:
     return "left"
 
 
-def _hand_out(run: Ledger, ask: Ask, fresh: Iterable[TaskId]) -> list[Entry]:
-    """First what became ready in this call, what the worker prefers of that before the rest.
-
-    Then what it prefers of the ready; then whatever is ready.
-    """
-    preferred = frozenset(ask.prefer)
-    fresh = sorted(fresh, key=lambda task: task not in preferred) if preferred else list(fresh)
+def _hand_out(run: Ledger, ask: Ask, fresh: dict[TaskId, None]) -> list[Entry]:
+    """First what the worker prefers, then what became ready just now; then whatever is ready."""
+    preferred = {task: None for task in ask.prefer if task in fresh or run.is_queued(task)}
+    tasks = preferred | fresh if preferred else fresh
     hand = Hand(ask.want, ask.short)
-    for task in fresh:
+    for task in tasks:
         if run.queue_of(task) == ask.queue and hand.fits(task):
             hand.taken[task] = ask.hints.get(task, "")
-    if len(hand.taken) < len(fresh):
-        run.enqueue([task for task in fresh if task not in hand.taken], ask.hints)
-    for task in ask.prefer:
-        if run.is_queued(task) and run.queue_of(task) == ask.queue and hand.fits(task):
-            hand.taken.setdefault(task, "")
+    others = [task for task in tasks if task in fresh and task not in hand.taken]
+    if others:
+        run.enqueue(others, ask.hints)
     run.pop(ask.queue, hand)
     return list(hand.taken.items())
 

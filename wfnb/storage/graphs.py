@@ -45,6 +45,8 @@ class Stored:
     written_seconds: float
     """When it was, by its client's clock."""
     learning: Learning
+    order_at: Sequence[int] | None = None
+    """Each task's turn in the plan, where that has named workers."""
 
 
 def dump_graph(  # noqa: PLR0913  a run's graph is stored with all of this
@@ -53,6 +55,7 @@ def dump_graph(  # noqa: PLR0913  a run's graph is stored with all of this
     run: str,
     *,
     queue_at: Sequence[str] | None = None,
+    order_at: Sequence[int] | None = None,
     kept: Kept | None = None,
     learning: Learning | None = None,
     sees_files: bool = True,
@@ -77,6 +80,7 @@ def dump_graph(  # noqa: PLR0913  a run's graph is stored with all of this
         *_columns(graph),
         codec.pack(encoded),
         queue_at,
+        order_at,
         astuple(home),
         bool(constants.found),
         sources_of(blobs),
@@ -92,7 +96,9 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
     """The graph of a run. Functions and arguments, which are the user's, load when first used."""
     payload = codec.unpack(signer.open(blob, f"graph:{run}"))
     functions, blobs, function_at, inputs_at, targets, names, *more = codec.decode(payload)
-    maps, arguments, queue_at, home, has_constants, sources, kept, written, learning = more
+    maps, arguments, queue_at, order_at, home, has_constants, sources, kept, written, learning = (
+        more
+    )
     calls = [_StoredFunction(blob, name) for (name, _, _), blob in _first_of(functions, blobs)]
     ids = ids_of([name for name, _, _ in functions], function_at, names)
     loaded_arguments = _StoredArguments(arguments, len(ids))
@@ -121,6 +127,7 @@ def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
         Kept(*kept),
         written,
         remembered(graph, Learning(*learning)),
+        order_at,
     )
 
 

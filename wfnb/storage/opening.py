@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from wfnb.errors import SignatureError
@@ -39,6 +39,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         signer,
         run,
         queue_at=queue_at if len(lanes) > 1 else None,
+        order_at=plan.order if plan.workers else None,
         kept=kept,
         learning=learning_of(graph, plan.sizes, upload=upload),
         sees_files=sees_files,
@@ -49,7 +50,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         run=run,
         graph=dumped.graph,
         plan=dump_plan(plan, signer, run),
-        seed=_seed(graph, queue_at, reused or {}),
+        seed=_seed(plan, reused or {}),
         queue=queue,
         queues=queues,
         lanes=lanes,
@@ -61,8 +62,9 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
     )
 
 
-def _seed(graph: Graph, queue_at: Sequence[str], reused: Mapping[TaskId, bytes]) -> Seed:
+def _seed(plan: Plan, reused: Mapping[TaskId, bytes]) -> Seed:
     """Tasks that are reused are done before the first one runs."""
+    graph, queue_at = plan.graph, plan.queue_at
     idle = {graph.position[task] for task in reused}
     ready: dict[str, list[TaskId]] = {}
     missing: dict[TaskId, int] = {}
@@ -74,7 +76,7 @@ def _seed(graph: Graph, queue_at: Sequence[str], reused: Mapping[TaskId, bytes])
             ready.setdefault(queue_at[at], []).append(task)
         elif left > 1:
             missing[task] = left
-    return Seed(ready=ready, missing=missing, done=len(idle), reused=reused)
+    return Seed(ready=plan.in_turn(ready), missing=missing, done=len(idle), reused=reused)
 
 
 def dump_plan(plan: Plan, signer: Signer, run: RunId) -> bytes:
@@ -89,6 +91,7 @@ def dump_plan(plan: Plan, signer: Signer, run: RunId) -> bytes:
     words = {
         "planner": plan.planner,
         "notes": plan.notes,
+        "order": plan.order,
         "kinds": [asdict(kind) for kind in kinds.values()],
         "placements": [number[place] for place in places] if len(kinds) > 1 else [],
     }
@@ -102,7 +105,14 @@ def load_plan(blob: bytes, graph: Graph, signer: Signer, run: RunId) -> Plan:
     ]
     places = words["placements"] or [0] * len(graph)
     placements = {task: kinds[place] for task, place in zip(graph, places, strict=True)}
-    return Plan(graph, placements, words["planner"], tuple(words["notes"]))
+    order = words.get("order")
+    return Plan(
+        graph,
+        placements,
+        words["planner"],
+        tuple(words["notes"]),
+        order=None if order is None else tuple(order),
+    )
 
 
 def stored_graph(store: Runs, signer: Signer, run: RunId, *, blob: bytes = b"") -> Stored:

@@ -85,7 +85,7 @@ class DockerBackend:
         places = [place for _, place in plan.first_of_each] if plan else [self._default]
         kinds = {self._launches(place): self._kind(place) for place in places}
         want_kinds(self.key, list(kinds.values()))
-        self.host_pool.want(max(len(plan.workers) if plan else 0, self._workers))
+        self.host_pool.want(plan.at_once(self._workers) if plan else self._workers)
         told = self.host_pool.serve(self._store)
         for name in (self.key, *kinds):
             trouble = told.get(name, {}).get("trouble")

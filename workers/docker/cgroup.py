@@ -87,7 +87,7 @@ class Cgroup:
     def oom_kills(self) -> int:
         """Processes of the container that were killed because it had no memory left.
 
-        Asked for before and after every call: the file stays open.
+        Asked for after every call that was not brief: the file stays open.
         """
         if self._ooms is None:
             self._ooms = -1

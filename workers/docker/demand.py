@@ -11,6 +11,8 @@ class Demand:
     """Made from counts of what is in the launch lists, one look after another."""
 
     def __init__(self) -> None:
+        self.kinds: Collection[Kind] = ()
+        """All that may be asked for."""
         self._now: Mapping[Kind, int] = {}
         self._before: Mapping[Kind, int] = {}
         self._since: dict[Kind, float] = {}
@@ -19,6 +21,7 @@ class Demand:
         """Kinds in whose list there is a request for one of them to go: that is no demand."""
 
     def look(self, waiting: Mapping[Kind, int], now: float) -> None:
+        self.kinds = waiting.keys()
         found = {kind: count - (kind in self.dismissed) for kind, count in waiting.items()}
         self._before, self._now = self._now, {k: count for k, count in found.items() if count > 0}
         for kind, count in found.items():

@@ -165,7 +165,7 @@ class _Decision:
             return True
         if kind == self._first and not self.actions:
             self._keep_room(kind)
-        if not self._is_eased:
+        if not self._is_eased and self._rooms_for(self._soon, kind):
             self._is_eased = True
             self.actions += self._way_out(kind)
         return False

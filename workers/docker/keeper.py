@@ -7,16 +7,12 @@ takes, which containers there are, and what became of those that died.
 from __future__ import annotations
 
 import os
-import platform
-import select
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from queue import Empty, SimpleQueue
 
 from wfnb.errors import StoreError
 from wfnb.signing import load_key
@@ -24,16 +20,18 @@ from wfnb.storage import Seat, Store
 from wfnb.storage.records import DISMISSAL
 from wfnb.workers.docker.deaths import tell
 from wfnb.workers.docker.demand import Demand
-from wfnb.workers.docker.dock import Dock, Message, Order
+from wfnb.workers.docker.dock import Dock, Order
+from wfnb.workers.docker.doorbell import Doorbell
 from wfnb.workers.docker.fleet import Dismiss, Phase, Scene, Start, Stop, decide
 from wfnb.workers.docker.fleetfiles import forget_kinds, wanted_kinds
 from wfnb.workers.docker.kinds import FleetTerms, Kind, launch_list
 from wfnb.workers.docker.letter import Letter, label_of
+from wfnb.workers.docker.news import news
 from wfnb.workers.docker.reach import Way
 from wfnb.workers.docker.roster import Roster
 from wfnb.workers.farewell import see_store_off
 from wfnb.workers.patience import Patience, connected
-from wfnb.workers.pool import Clock, listen_to_signals
+from wfnb.workers.pool import Clock
 from wfnb.workers.poolfiles import PoolFiles, files_of
 from wfnb.workers.supervisor import say
 
@@ -48,6 +46,8 @@ ANNOUNCED_SECONDS = 5.0
 REAP_SECONDS = 1.0
 SHORTEST_REAP_SECONDS = 0.05
 PULSE_SECONDS = 5.0
+DEAD_SECONDS = 2.0
+"""So long a request waits before it is looked at whether anybody still does."""
 MOST_THREADS = 64
 
 
@@ -57,28 +57,24 @@ def keep_fleet(terms: FleetTerms, store_url: str) -> int:
     lock = files.lock()
     if lock is None:
         return 0
-    bell = listen_to_signals()
-    keeper = Keeper(terms, store_url, files, bell)
-    code = keeper.run()
+    bell = Doorbell()
+    code = Keeper(terms, store_url, files, bell).run()
     os.close(lock)
-    if not keeper.was_told:
-        see_store_off(store_url, files, bell, idle_seconds=terms.idle_seconds)
+    if not bell.was_told:
+        see_store_off(store_url, files, bell.signals, idle_seconds=terms.idle_seconds)
     return code
 
 
 class Keeper:
     """The loop. Everything that may block on a daemon is done by threads, which post what came."""
 
-    def __init__(self, terms: FleetTerms, store_url: str, files: PoolFiles, bell: int) -> None:
+    def __init__(self, terms: FleetTerms, store_url: str, files: PoolFiles, bell: Doorbell) -> None:
         self._terms = terms
         self._store_url = store_url
         self._files = files
         self._bell = bell
-        self._ear, self._ring = os.pipe()
-        os.set_blocking(self._ring, False)
-        self._posted: SimpleQueue[Message] = SimpleQueue()
         hosts: tuple[str | None, ...] = terms.hosts or (None,)
-        make = partial(Dock, fleet=terms.key, store_url=store_url, post=self._post)
+        make = partial(Dock, fleet=terms.key, store_url=store_url, post=bell.post)
         self._docks = {dock.name: dock for dock in map(make, hosts)}
         self._roster = Roster(self._docks, memory_bytes=terms.memory_bytes)
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="docker")
@@ -92,36 +88,21 @@ class Keeper:
         self._workers = terms.workers
         self._active_at = time.monotonic()
         self._has_said = 0
-        self.was_told = False
 
     def run(self) -> int:
-        store = connected(self._store_url, self._wait)
+        store = connected(self._store_url, self._bell.wait)
         if store is None:
             return 1
         self._key = load_key(create=False).hex()
         for dock in self._docks.values():
             threading.Thread(target=dock.watch, name=f"watch {dock.name}", daemon=True).start()
         try:
-            while self._wait(self._pause()) and not self._is_over():
+            while self._bell.wait(self._pause()) and not self._is_over():
                 self._step(store)
             return 0
         finally:
             self._end(store)
             store.close()
-
-    def _post(self, message: Message) -> None:
-        self._posted.put(message)
-        with suppress(BlockingIOError):
-            os.write(self._ring, b"\0")
-
-    def _wait(self, seconds: float) -> bool:
-        """False once a signal has come."""
-        ready, _, _ = select.select([self._bell, self._ear], [], [], max(0.0, seconds))
-        if self._ear in ready:
-            os.read(self._ear, 4096)
-        if self._bell in ready:
-            self.was_told = True
-        return not self.was_told
 
     def _pause(self) -> float:
         now = time.monotonic()
@@ -156,9 +137,8 @@ class Keeper:
             self._patience.succeeded()
 
     def _listen(self, now: float) -> None:
-        with suppress(Empty):
-            while True:
-                self._roster.take(self._posted.get_nowait(), now)
+        for message in self._bell.posted():
+            self._roster.take(message, now)
         for beware in self._roster.bewares[self._has_said :]:
             say(f"beware: {beware}")
         self._has_said = len(self._roster.bewares)
@@ -178,7 +158,7 @@ class Keeper:
         self._act(store, now)
         if self._announce.is_due(now):
             self._workers = max(self._terms.workers, self._files.wanted())
-            self._show(store, kinds, now)
+            self._show(store, now)
         if self._reap.is_due(now):
             self._reap_runs(store, now)
 
@@ -202,6 +182,16 @@ class Keeper:
             seats |= store.crew(run)
             self._active_at = now
         self._roster.see(seats, store.pools(), now)
+        for kind, seconds in self._demand.waited(now).items():
+            if seconds > DEAD_SECONDS:
+                self._drop_dead(store, kind)
+
+    def _drop_dead(self, store: Store, kind: Kind) -> None:
+        """Requests of runs that have ended: here nobody takes them, and they are no demand."""
+        while (first := store.take_request([self._list(kind)], block_seconds=0)) is not None:
+            if first == DISMISSAL or first.run in store.active_runs():
+                store.return_request(self._list(kind), first)
+                return
 
     def _act(self, store: Store, now: float) -> None:
         roster = self._roster
@@ -270,27 +260,10 @@ class Keeper:
         host = self._roster.stop(container, now)
         self._threads.submit(self._docks[host].stop, container)
 
-    def _show(
-        self, store: Store, kinds: tuple[Kind, ...], now: float, *, ttl: float = ANNOUNCED_SECONDS
-    ) -> None:
-        roster, demand = self._roster, self._demand
-        of_all = {
-            "entry": "fleet",
-            "backend": "docker",
-            "pid": str(os.getpid()),
-            "host": platform.node(),
-            "slots": str(self._workers),
-            "environment": "",
-            "beware": "; ".join(roster.bewares),
-        }
-        there = Counter(entry.kind for entry in roster.containers if entry.id)
-        shown = {self._terms.key: (there.total(), demand.total, roster.outage(now))}
-        for kind in kinds:
-            trouble = roster.trouble(kind, now)
-            shown[self._list(kind)] = (there[kind], demand.waiting(kind), trouble)
-        for name, (containers, waiting, trouble) in shown.items():
-            about = {"containers": str(containers), "waiting": str(waiting), "trouble": trouble}
-            store.announce(name, of_all | about, ttl_seconds=ttl)
+    def _show(self, store: Store, now: float, *, ttl_seconds: float = ANNOUNCED_SECONDS) -> None:
+        shown = news(self._terms.key, self._roster, self._demand, workers=self._workers, now=now)
+        for name, about in shown.items():
+            store.announce(name, about, ttl_seconds=ttl_seconds)
 
     def _reap_runs(self, store: Store, now: float) -> None:
         for run in store.active_runs():
@@ -303,8 +276,8 @@ class Keeper:
         now = time.monotonic()
         with suppress(StoreError):
             if self._patience.is_there:
-                self._show(store, wanted_kinds(self._files), now, ttl=0)
-        if not self.was_told:
+                self._show(store, now, ttl_seconds=0)
+        if not self._bell.was_told:
             forget_kinds(self._files)
         self._files.forget_wanted()
         self._threads.shutdown(cancel_futures=True)  # what is being started gets its id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from dataclasses import replace
 from threading import Lock
 
@@ -18,6 +19,8 @@ from wfnb.workers.docker.cgroup import Cgroup
 from wfnb.workers.supervisor import Slot
 from wfnb.workers.verdicts import MORE_MEMORY, Sentence, too_much
 
+BRIEF_SECONDS = 0.001
+"""No process that a shorter call has started can have filled a container."""
 _MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -48,23 +51,27 @@ class ContainerWitness:
         self._cell = cell
         self._lock = Lock()
         self._kills = 0
+        self._began_at = 0.0
         self._is_in_call = self._was_hit = False
-        self._remember()
+        self._has_grown()
+        cell.kills_from(self._kills)
 
     def start(self) -> None:
-        with self._lock:
-            self._remember()
-            self._is_in_call, self._was_hit = True, False
+        self._began_at = time.monotonic()
+        # Not later: the kernel counts a kill before it kills, and we may be the one to die.
+        self._cell.kills_from(self._kills)
+        self._is_in_call, self._was_hit = True, False
 
     def look(self) -> None:
         """From any thread. What the kernel has killed is told in the task's log, once."""
         with self._lock:
-            if self._is_in_call and not self._was_hit and self._cgroup.oom_kills() > self._kills:
+            if self._has_grown() and self._is_in_call and not self._was_hit:
                 self._was_hit = True
                 os.write(2, f"wfnb: {_killed('a process of this task', self._cgroup)}\n".encode())
 
     def end(self) -> None:
-        self.look()
+        if time.monotonic() - self._began_at > BRIEF_SECONDS:
+            self.look()
         self._is_in_call = False
 
     def explained(self, record: ErrorRecord) -> ErrorRecord:
@@ -76,9 +83,9 @@ class ContainerWitness:
             return replace(record, kind="raised", type="ModuleNotFoundError", message=message)
         return record
 
-    def _remember(self) -> None:
-        self._kills = self._cgroup.oom_kills()
-        self._cell.kills_from(self._kills)
+    def _has_grown(self) -> bool:
+        before, self._kills = self._kills, self._cgroup.oom_kills()
+        return self._kills > before
 
 
 def _killed(whom: str, cgroup: Cgroup) -> str:
