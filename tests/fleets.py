@@ -83,6 +83,12 @@ class Fleet:
         environment = {**os.environ, **surroundings}
         self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         os.close(log)
+        process = self.process
+        wait_until(
+            lambda: self.files.pid() == process.pid or process.poll() is not None,
+            timeout_seconds=PATIENCE_SECONDS,
+            description="the fleet is there, or one was already",
+        )
 
     def kill(self) -> None:
         """As a crash would."""

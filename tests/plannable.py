@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -12,6 +13,8 @@ from wfnb.forecast import Link, Site
 from wfnb.freezing import freeze
 from wfnb.graph import Graph, Options
 from wfnb.language import task
+from wfnb.plan import Plan
+from wfnb.planners import PLANNERS, planner_named
 from wfnb.planners.terms import Terms
 from wfnb.resources import Resources
 
@@ -237,3 +240,19 @@ def _with_maps() -> dict[str, Case]:
 
 
 CASES = _shapes() | _elsewhere() | _with_sizes() | _with_maps()
+SEVERAL = ("4 layers of 5", "random 1", "all declare", "three to choose from", "a map beside tasks")
+
+
+def planned(name: str, case: Case) -> Plan:
+    return planner_named(name, case.terms).plan(case.graph, case)
+
+
+def digest() -> str:
+    """Of all planners' plans for several cases: another one if any of them differs."""
+    told = [
+        (sorted(plan.placements.items()), plan.order)
+        for case in SEVERAL
+        for name in sorted(PLANNERS)
+        for plan in [planned(name, CASES[case])]
+    ]
+    return hashlib.sha256(repr(told).encode()).hexdigest()

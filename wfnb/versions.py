@@ -15,6 +15,8 @@ from wfnb.resources import Resources
 
 _PLAIN: frozenset[type] = HOLES | {int, float, bool, complex, type(None), Constant}
 _TEXTS = frozenset((str, bytes, bytearray))
+_NUMBERS = frozenset((int, float))
+_MOST_BYTES = 1e15
 _NUMBER_BYTES = 9
 """What pickle makes of one."""
 _MOST_LOOKED_AT = 64
@@ -82,6 +84,19 @@ def given_bytes(graph: Graph) -> tuple[int, ...]:
     return _given[graph]
 
 
+def number_given(graph: Graph, at: int) -> int:
+    """The largest, of a task that is given nothing else: it may well say how much there is to do.
+
+    It then stands for the bytes that the task reads.
+    """
+    if graph.inputs_at[at]:
+        return 0
+    arguments = graph.arguments_at[at]
+    numbers = [abs(value) for value in values_of(arguments) if type(value) in _NUMBERS]
+    largest = max(numbers, default=0)
+    return int(largest) if largest < _MOST_BYTES else 0
+
+
 def learning_of(
     graph: Graph, sizes: Mapping[str, Resources], *, upload: str = "completion"
 ) -> Learning:
@@ -119,7 +134,7 @@ def _template(arguments: Arguments | Callable[[], Arguments]) -> Arguments:
 
 
 def _size_of(arguments: Arguments, known: dict[int, int]) -> int:
-    if not arguments:
+    if not arguments or (len(arguments) == 1 and _PLAIN.issuperset(map(type, arguments[0]))):
         return 0
     key = id(arguments)
     if key not in known:

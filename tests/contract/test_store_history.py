@@ -129,8 +129,10 @@ def test_versions_of_one_function_are_bounded_the_oldest_goes(stored: Stored):
     assert store.recorded(["f:v000:1-0"])[0].samples == []
 
 
-def test_functions_are_bounded_those_not_used_for_long_go(store: Store):
+def test_functions_are_bounded_those_not_used_for_long_go(stored: Stored):
+    store = stored.store
     store.record([part("first:c:1-0", sample(0, 0))])
+    stored.let_a_moment_pass()
     for number in range(0, MOST_RECORDS, 100):
         store.record([part(f"f{number + n}:c:1-0", sample(0, 0)) for n in range(100)])
     first, last = store.known_records(["first", f"f{MOST_RECORDS - 1}"])

@@ -113,6 +113,16 @@ def test_a_killed_fleet_leaves_its_containers_to_the_next(fleet_of):
         assert fleet.containers() == [container]
 
 
+def test_a_fleet_that_is_stopped_before_it_has_looked_leaves_nothing_either(fleet_of):
+    with fleet_of() as fleet:
+        result_of(fleet.run(where()))
+        fleet.kill()
+        fleet.start()
+        wait_until(fleet.files.pid, description="the next has begun")
+        fleet.stop()
+        assert not fleet.containers(is_running=False)
+
+
 def test_the_dead_of_an_earlier_fleet_are_taken_away(fleet_of, dockerd):
     with fleet_of() as fleet:
         result_of(fleet.run(where()))
@@ -130,7 +140,7 @@ def test_the_dead_of_an_earlier_fleet_are_taken_away(fleet_of, dockerd):
 def test_a_fleet_that_is_stopped_gives_its_work_back_unblamed_and_leaves_nothing(fleet_of):
     with fleet_of() as fleet:
         run = hold(fleet, *"ab")
-        assert fleet.announced()["containers"] == "2"
+        wait_until(lambda: fleet.announced()["containers"] == "2", description="both are announced")
         fleet.stop()
         assert not fleet.containers(is_running=False)
         assert not fleet.announced()

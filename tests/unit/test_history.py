@@ -20,7 +20,15 @@ from wfnb.storage.graphs import Stored, dump_graph, load_graph
 from wfnb.storage.history import Part
 from wfnb.storage.memory import MemoryStore
 from wfnb.storage.outputs import Archive
-from wfnb.versions import Version, given_bytes, learning_of, size_named, size_read, versions_of
+from wfnb.versions import (
+    Version,
+    given_bytes,
+    learning_of,
+    number_given,
+    size_named,
+    size_read,
+    versions_of,
+)
 
 SIGNER = Signer(bytes(32))
 RUN = RunId("run-1")
@@ -92,6 +100,16 @@ def test_arguments_beside_outputs_count_as_bytes_given():
     graph = freeze([read(bytes(5000)), read(b""), double(7), total([[1] * 1000, 3])])
     assert given_bytes(graph) == (5000, 0, 0, 9009)
     assert given_bytes(freeze([double(7)])) == ()
+
+
+def test_a_number_stands_for_bytes_where_there_is_nothing_else():
+    graph = freeze([double(7), double(2.5), double(double(9)), double(float("nan"))])
+    given = [number_given(graph, at) for at in range(len(graph))]
+    assert sorted(given) == [0, 0, 2, 7, 9]
+    assert given_bytes(graph) == ()
+    recorder = recorder_of(graph)
+    recorder.called(given.index(9), sample())
+    assert calls_in(recorder.due())[0][4] == "9"
 
 
 def test_sizes_of_workers_are_read_as_they_are_named():

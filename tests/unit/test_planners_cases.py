@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 
 import pytest
 
-from tests.plannable import CASES, Case
+from tests.plannable import CASES, Case, digest, planned
 from wfnb.plan import Plan
 from wfnb.planners import PLANNERS, planner_named
 from wfnb.planners.terms import declared
 from wfnb.simulator import simulate
 
-SEVERAL = ("5 layers of 4", "random 1", "all declare", "three to choose from", "a map beside tasks")
-SCRIPT = "from tests.unit.test_planners_cases import digest; print(digest())"
-
-
-def planned(name: str, case: Case) -> Plan:
-    return planner_named(name, case.terms).plan(case.graph, case)
+SCRIPT = "from tests.plannable import digest; print(digest())"
 
 
 def refuse_unasked_sizes(plan: Plan, case: Case) -> None:
@@ -28,16 +22,6 @@ def refuse_unasked_sizes(plan: Plan, case: Case) -> None:
         wanted = plan.graph.options(task).resources
         allowed = [wanted] if declared(wanted) else case.terms.sizes
         assert plan.placements[task].resources in allowed
-
-
-def digest() -> str:
-    told = [
-        (sorted(plan.placements.items()), plan.order)
-        for case in SEVERAL
-        for name in sorted(PLANNERS)
-        for plan in [planned(name, CASES[case])]
-    ]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def test_there_are_sixty_cases() -> None:

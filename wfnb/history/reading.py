@@ -25,7 +25,7 @@ class Past(NamedTuple):
     call_seconds: float
     at_seconds: float
     input_bytes: int
-    """With what it was given beside outputs."""
+    """With what it was given beside outputs; given but numbers, the largest of them."""
     output_bytes: int
     cpu_seconds: float
     load_seconds: float

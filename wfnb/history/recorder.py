@@ -11,6 +11,7 @@ from wfnb.history.upload import Upload
 from wfnb.storage.graphs import Stored
 from wfnb.storage.history import Histories, Part
 from wfnb.storage.outputs import Archive
+from wfnb.versions import number_given
 
 MOST_OF_ONE = 4
 """Samples of one function in a report; where it has more tasks, some stand for all."""
@@ -127,7 +128,8 @@ class Recorder:
         self, call: tuple[int, Sample, float], count: float, *, is_cold: bool = False
     ) -> str:
         at, sample, handed_at = call
-        given = self._given[self._graph.base(at)] if self._given else 0
+        graph = self._graph
+        given = (self._given[graph.base(at)] if self._given else 0) or number_given(graph, at)
         queue = max(0.0, sample.start_seconds - handed_at)
         return (
             f"{self._run} {count:.6g} {sample.call_seconds:.7g} {sample.start_seconds:.0f} "

@@ -8,7 +8,7 @@ from wfnb.forecast import Forecast, Predictor
 from wfnb.graph import Graph
 from wfnb.plan import Plan
 from wfnb.planners.board import Board
-from wfnb.planners.climbing import Climber, Recipe, recipe_of
+from wfnb.planners.climbing import climbers
 from wfnb.planners.costs import Costs, Machines
 from wfnb.planners.dasklike import as_dask_would
 from wfnb.planners.heuristics import cpop, heft, maxmin, minmin, peft
@@ -92,15 +92,11 @@ class _Search:
                     yield scheduled(graph, self._forecast, one, workers=count, inflation=inflation)
 
     def _climb(self, board: Board, machines: Machines) -> None:
-        """Two walks in turns: one changes urgencies alone, one moves tasks too."""
-        graph, costs = self._graph, board.costs
-        free = Climber(graph, costs, seed=len(graph), pinning=False)
-        free.begin(Recipe(urgency=recipe_of(board).urgency))
-        bound = Climber(graph, costs, seed=len(graph), pinning=True)
-        bound.begin(recipe_of(board))
+        """Walks in turns: the costs' model says what is worth playing, the simulator what is up."""
+        walks, price = climbers(board), BOARD_TRIALS * board.costs.machines
         while True:
-            for climber in (free, bound):
-                self._left -= BOARD_TRIALS * costs.machines
+            for climber in walks:
+                self._left -= price
                 if self._left < 1:
                     return
                 recipe, board = climber.proposal()

@@ -134,16 +134,31 @@ def way_left(board: Board) -> list[float]:
     return left
 
 
-def climbed(graph: Graph, costs: Costs, boards: Sequence[Board], *, tries: int) -> Board:
+def climbers(board: Board) -> tuple[Climber, ...]:
+    """Three walks from one schedule.
+
+    The first changes urgencies alone, the second pins tasks too, the third begins with all of them
+    where they are.
+    """
+    graph, costs, here = board.graph, board.costs, recipe_of(board)
+    walks = [
+        Climber(graph, costs, seed=seed, pinning=pinning)
+        for seed, pinning in enumerate((False, True, True))
+    ]
+    for walk in walks[:2]:
+        first = walk.board.makespan
+        if walk.begin(Recipe(urgency=here.urgency)).makespan > first:
+            walk.begin(Recipe(urgency=upward(graph, costs)))
+    walks[2].begin(here)
+    return tuple(walks)
+
+
+def climbed(boards: Sequence[Board], *, tries: int) -> Board:
     """The best of some schedules, and of those found from it by so many tries, as costs reckon."""
     best = min(boards, key=lambda board: board.makespan)
-    urgency = recipe_of(best).urgency
-    for pinning in (False, True):
-        climber = Climber(graph, costs, seed=len(graph), pinning=pinning)
-        first = climber.board
-        if climber.begin(Recipe(urgency=urgency)).makespan > first.makespan:
-            climber.begin(Recipe(urgency=upward(graph, costs)))
-        for _ in range(tries // 2):
+    walks = climbers(best)
+    for climber in walks:
+        for _ in range(tries // len(walks)):
             recipe, board = climber.proposal()
             if board.makespan <= climber.board.makespan:
                 climber.step_up(recipe, board)

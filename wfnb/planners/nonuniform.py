@@ -77,7 +77,7 @@ class _Resizing:
 
     def _is_no_slower(self, then: Simulated) -> bool:
         limit = self._now.makespan_seconds * SLACK
-        return then.makespan_seconds <= limit and cost_of(then) < cost_of(self._now)
+        return then.makespan_seconds <= limit and cost_of(then) <= cost_of(self._now) * SLACK
 
     def _is_worth_it(self, then: Simulated) -> bool:
         gain = self._now.makespan_seconds / max(then.makespan_seconds, 1e-12)

@@ -14,7 +14,7 @@ from wfnb.predictions.curves import Chosen, Point, choose
 from wfnb.predictions.robust import Weighted, median
 from wfnb.predictions.spreads import Spread
 from wfnb.resources import Resources
-from wfnb.storage.history import STEPS
+from wfnb.storage.history import MOST_SAMPLES, STEPS
 
 _LEAST_SECONDS = 1e-7
 _BUSY = 0.5
@@ -74,8 +74,9 @@ class FunctionHistory:
     @cached_property
     def output(self) -> Chosen:
         """Logarithms of the bytes returned, and one."""
-        ordered = sorted(self._taken, key=lambda taken: taken.is_prior)
-        past = [one for taken in ordered for one in taken.past]
+        own = [taken for taken in self._taken if not taken.is_prior]
+        past = [one for taken in own or self._taken for one in taken.past]
+        past = sorted(past, key=lambda one: -one.at_seconds)[:MOST_SAMPLES]
         ages = ages_of([one.run for one in past])
         return choose(
             [

@@ -11,7 +11,7 @@ from wfnb.arguments import Arguments, Nested
 from wfnb.graph import Graph
 from wfnb.predictions.functions import FunctionHistory
 from wfnb.predictions.robust import median
-from wfnb.versions import given_bytes
+from wfnb.versions import given_bytes, number_given
 
 GUESSED_ITEMS = 10
 GUESSED_BYTES = 1024
@@ -25,7 +25,7 @@ class Sizes:
     """By the positions of tasks."""
 
     read: Sequence[float]
-    """Bytes, with those of arguments beside outputs; of a map, what one item reads."""
+    """Bytes, with those of arguments beside outputs, or a number; of a map, what one item reads."""
     written: Sequence[float]
     """Of a map, what one item returns; of a task that splits, all elements."""
     items: Mapping[int, int]
@@ -40,7 +40,8 @@ def sizes_of(
     counted: Mapping[int, Sequence[tuple[str, int]]],
 ) -> Sizes:
     graph = graph.as_planned
-    given = given_bytes(graph) or (0,) * len(graph)
+    many = given_bytes(graph) or (0,) * len(graph)
+    given = [size or number_given(graph, at) for at, size in enumerate(many)]
     items = {at: _items(graph, at, counted) for at in graph.maps_of}
     counts = {at: count for at, (count, _) in items.items()}
     read, written = list(map(float, given)), [0.0] * len(graph)

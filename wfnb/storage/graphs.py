@@ -88,8 +88,7 @@ def dump_graph(  # noqa: PLR0913  a run's graph is stored with all of this
         time.time(),
         astuple(learning or Learning()),
     )
-    payload = codec.pack(codec.encode(shape))
-    return Dumped(signer.seal(payload, f"graph:{run}"), found)
+    return Dumped(signer.seal(codec.pack(codec.encode(shape)), f"graph:{run}"), found)
 
 
 def load_graph(blob: bytes, signer: Signer, run: str) -> Stored:
@@ -255,13 +254,9 @@ def _task_of(graph: Graph, function: int) -> TaskId:
 
 
 def _columns(graph: Graph) -> tuple[Any, ...]:
-    return (
-        graph.function_at,
-        graph.inputs_at,
-        [graph.position[target] for target in graph.targets],
-        dict(graph.names),
-        [(at, _map_words(call)) for at, call in graph.maps.items()],
-    )
+    targets = [graph.position[target] for target in graph.targets]
+    maps = [(at, _map_words(call)) for at, call in graph.maps.items()]
+    return graph.function_at, graph.inputs_at, targets, dict(graph.names), maps
 
 
 def _dump_functions(graph: Graph) -> tuple[list[tuple[str, Any, int]], list[bytes]]:

@@ -44,8 +44,7 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         learning=learning_of(graph, plan.sizes, upload=upload),
         sees_files=sees_files,
     )
-    queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
-    queues = {task: q for task, q in zip(graph, queue_at, strict=True) if q != queue}
+    queue, queues = _queues(plan, lanes)
     return Opening(
         run=run,
         graph=dumped.graph,
@@ -60,6 +59,13 @@ def opening_of(  # noqa: PLR0913  a run is opened with all of this
         tasks=len(graph),
         keep_seconds=keep_seconds,
     )
+
+
+def _queues(plan: Plan, lanes: Mapping[str, Lane]) -> tuple[str, dict[TaskId, str]]:
+    """That of most tasks, and that of each other one."""
+    queue_at = plan.queue_at
+    queue = Counter(queue_at).most_common(1)[0][0] if queue_at else next(iter(lanes), "")
+    return queue, {task: q for task, q in zip(plan.graph, queue_at, strict=True) if q != queue}
 
 
 def _seed(plan: Plan, reused: Mapping[TaskId, bytes]) -> Seed:

@@ -24,7 +24,7 @@ class WorkersPane {
     const { of } = this, work = this.work(), facts = of.w.map(([name]) => of.c[name] || {});
     const shown = FACTS.filter((one) => facts.some((fact) => one.words(fact)));
     const head = make("tr");
-    for (const word of ["worker", "where", ...shown.map((one) => one.head), "tasks", "busy %", "now"]) {
+    for (const word of ["worker", "where", ...shown.map((one) => one.head), "tasks", "of the run", "now"]) {
       const cell = make("th", "", word);
       cell.scope = "col";
       head.append(cell);
@@ -64,7 +64,7 @@ class WorkersPane {
     }
     const share = of.elapsed ? Math.min(1, mine.busy / of.elapsed) : 0, busy = make("td");
     busy.append(meter(share, `busy ${Math.round(share * 100)} %`));
-    row.append(make("td", "", count(mine.tasks, "task")), busy, this.now(mine, fact, isHere, isRunning));
+    row.append(make("td", "", mine.tasks.toLocaleString("en")), busy, this.now(mine, fact, isHere, isRunning));
     return row;
   }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -167,6 +168,13 @@ class Dock:
             words = self._containers.last_words(container) if fate is not None else ""
             self._containers.remove(container)
             self._post(Examined(container, fate, words))
+
+    def clear(self) -> None:
+        """Stop every container of the fleet at once, also those that it has not heard of yet."""
+        with suppress(BackendError):
+            found = self._containers.found()
+            with ThreadPoolExecutor(max(1, len(found))) as threads:
+                list(threads.map(self.stop, [one.id for one in found]))
 
     def close(self) -> None:
         self._is_closed.set()

@@ -53,11 +53,11 @@ MOST_THREADS = 64
 
 def keep_fleet(terms: FleetTerms, store_url: str) -> int:
     """Be the fleet until nobody needs it; the exit code. 0 at once if there is one."""
+    bell = Doorbell()  # before anybody can find out, by the lock, whom to send a signal
     files = files_of(terms.key)
     lock = files.lock()
     if lock is None:
         return 0
-    bell = Doorbell()
     code = Keeper(terms, store_url, files, bell).run()
     os.close(lock)
     if not bell.was_told:
@@ -92,6 +92,7 @@ class Keeper:
     def run(self) -> int:
         store = connected(self._store_url, self._bell.wait)
         if store is None:
+            self._clear()
             return 1
         self._key = load_key(create=False).hex()
         for dock in self._docks.values():
@@ -281,19 +282,13 @@ class Keeper:
             forget_kinds(self._files)
         self._files.forget_wanted()
         self._threads.shutdown(cancel_futures=True)  # what is being started gets its id
-        self._listen(now)
-        stopping = [
-            threading.Thread(target=self._docks[entry.host].stop, args=(entry.id,))
-            for entry in self._roster.containers
-            if entry.id
-        ]
-        for thread in stopping:
-            thread.start()
-        for thread in stopping:
-            thread.join()
+        self._clear()
         self._listen(now)
         with suppress(StoreError):
             if self._patience.is_there:
                 self._tell(store)
-        for dock in self._docks.values():
-            dock.close()
+
+    def _clear(self) -> None:
+        with ThreadPoolExecutor(len(self._docks)) as threads:
+            list(threads.map(Dock.clear, self._docks.values()))
+            list(threads.map(Dock.close, self._docks.values()))
