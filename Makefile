@@ -37,6 +37,9 @@ check: venv  ## format, lint, types, layers
 bench: venv  ## the README's figures
 	$(BIN)/python -m benchmarks
 
+bench-planning: venv  ## plans against plans, simulated and run; SAGA=folder of the peer's venv
+	$(BIN)/python -m benchmarks.planning $(if $(SAGA),--saga $(SAGA))
+
 bench-notebook: venv  ## what the dashboard costs, in a real kernel and a real browser
 	$(BIN)/python -m benchmarks.notebook
 

@@ -113,7 +113,7 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     print(
         f"\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load average before "
-        f"{load:.1f}. Each of SAGA's plans had {options.saga_limit_s} s; what is left out is told above."
+        f"{load:.1f}. SAGA had {options.saga_limit_s} s for a plan: what came too late is told above."
     )
     for title, its in scores.items():
         print(f"\n### {title}\n\n{its.table()}")

@@ -41,6 +41,7 @@ from tests.storing import (
     pointer,
 )
 from wfnb.events import START
+from wfnb.graph import TaskId
 from wfnb.storage import (
     Ask,
     Claim,
@@ -235,12 +236,16 @@ class Runs(RuleBasedStateMachine):
             and data.draw(st.booleans(), label="stay"),
             prefer=data.draw(st.lists(tasks, max_size=2), label="prefer"),
             tired=data.draw(st.booleans(), label="tired"),
-            hints={task: " ".join(ins) for task in self.tasks if (ins := self.inputs(task))},
+            hints={} if words is None else self.hints(),
         )
         reply = self.call(words, ask)
         worker.mine += reply.claims
         self.last_calls = [(worker, words, ask), *self.last_calls[:3]]
         return reply
+
+    def hints(self) -> dict[TaskId, str]:
+        """For calls that may make tasks ready; a claim makes none."""
+        return {task: " ".join(ins) for task in self.tasks if (ins := self.inputs(task))}
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data())
