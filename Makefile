@@ -1,6 +1,6 @@
 # One command each; every one of them works in a fresh clone with nothing but Python >= 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo lab test check bench bench-notebook bench-docker fix clean
+.PHONY: help venv demo lab test check bench bench-notebook bench-docker bench-planning fix clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

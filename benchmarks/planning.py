@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="of real runs")
     parser.add_argument("--saga-limit-s", type=int, default=60, help="for each plan of the peer")
     parser.add_argument("--hash-seeds", default="0,1,2", help="the peer's plans differ with them")
-    parser.add_argument("--budget-s", type=float, default=0.5, help="for auto's search")
+    parser.add_argument("--budget-s", type=float, help="for auto's search; by the run's length")
     parser.add_argument("--sizes", default="1000,10000,100000", help="graphs to time planners with")
     return parser.parse_args()
 
@@ -113,7 +113,7 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     print(
         f"\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load average before "
-        f"{load:.1f}. SAGA had {options.saga_limit_s} s for a plan: what came too late is told above."
+        f"{load:.1f}. SAGA had {options.saga_limit_s} s for a plan: more is told above."
     )
     for title, its in scores.items():
         print(f"\n### {title}\n\n{its.table()}")

@@ -82,7 +82,9 @@ def classical(workflow: Workflow, peer: Peer | None) -> Row:
     }
 
 
-def shared(workflow: Workflow, rate: float, peer: Peer | None, *, budget_seconds: float) -> Row:
+def shared(
+    workflow: Workflow, rate: float, peer: Peer | None, *, budget_seconds: float | None
+) -> Row:
     """How many times longer others take than auto's plan, on workers that are alike."""
     forecast = Exact(workflow, shared_store(rate, workers=WORKERS))
     terms = Terms(budget_seconds=budget_seconds)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wfnb.resources import Resources
     from wfnb.runner import Run
     from wfnb.session import Session
-    from wfnb.shortcuts import attach, build, connect, export, plan, run, runs, show, start
+    from wfnb.shortcuts import attach, build, compare, connect, export, plan, run, runs, show, start
 
 _HOMES = {
     "wfnb.errors": (
@@ -56,7 +56,7 @@ _HOMES = {
     "wfnb.runner": "Run",
     "wfnb.session": "Session",
     "wfnb.exports.replay": "load",
-    "wfnb.shortcuts": "attach build connect export plan run runs show start",
+    "wfnb.shortcuts": "attach build compare connect export plan run runs show start",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -90,6 +90,7 @@ __all__ = [
     "WfnbError",
     "attach",
     "build",
+    "compare",
     "connect",
     "current_attempt",
     "export",

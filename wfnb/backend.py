@@ -12,6 +12,22 @@ from wfnb.signing import Signer
 from wfnb.storage import Lane, RunId, Store
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What predictions have to know of where a backend's workers are."""
+
+    place: str
+    """"host" where big outputs pass through this host's memory, else "net"."""
+    pools: tuple[str, ...]
+    """Launch lists, whose start-ups count here."""
+    workers: int
+    """That may be at work at once."""
+    cpus: float
+    """Of all of them together."""
+    idle: int = 0
+    """That are there when a run begins."""
+
+
 class Backend(Protocol):
     """Makes workers exist for the launches that runs ask for; it never tells them what to do."""
 
@@ -23,6 +39,9 @@ class Backend(Protocol):
     def terms(self) -> Mapping[str, Any]:
         """What another client must be told to serve the runs of this one; JSON, mostly {}."""
         ...
+
+    @property
+    def ground(self) -> Ground: ...
 
     def equip(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 from wfnb.backend import Backend
 from wfnb.errors import BackendError, OptionError
+from wfnb.requirements import requirements_of
 from wfnb.resources import Resources
 from wfnb.signing import Signer
 from wfnb.storage import Store
@@ -35,6 +36,34 @@ class Choices:
     """Docker daemons, as ssh://user@host; none: this machine's own."""
     build: bool = False
     """Whether an image that is missing is built."""
+    configurations: tuple[Resources, ...] = ()
+    """Sizes of workers that planners choose from; none: `resources` alone."""
+
+
+def choices_of(  # noqa: PLR0913  all that a connection may be told
+    store: str | None,
+    backend: str,
+    *,
+    workers: int | None = None,
+    resources: Resources | None = None,
+    requirements: str | Iterable[str] = (),
+    image: str | None = None,
+    hosts: str | Iterable[str] = (),
+    build: bool = False,
+    configurations: Iterable[Resources] = (),
+) -> Choices:
+    """As `wfnb.connect` takes them."""
+    return Choices(
+        store=store,
+        backend=backend,
+        workers=workers,
+        resources=resources or Resources(),
+        requirements=requirements_of(requirements),
+        image=image,
+        hosts=(hosts,) if isinstance(hosts, str) else tuple(hosts),
+        build=build,
+        configurations=tuple(configurations),
+    )
 
 
 def backend_of(  # noqa: PLR0913  all that a backend is made of
@@ -86,6 +115,9 @@ def refuse_nonsense(choices: Choices) -> None:
     if not isinstance(choices.resources, Resources):
         given = choices.resources
         raise OptionError(f"resources={given!r}: write Resources(cpus=1, memory='512MB')")
+    for size in choices.configurations:
+        if not isinstance(size, Resources):
+            raise OptionError(f"configurations: {size!r} is no size, Resources(cpus=1) is one")
     if choices.store is not None and not isinstance(choices.store, str):
         raise OptionError(f"store={choices.store!r}: give an address, such as 'redis://host:6379'")
     _refuse_odd_containers(choices)

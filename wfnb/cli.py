@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wfnb import demo
 from wfnb.cabinet import tidy
+from wfnb.calibration import calibrate, told
 from wfnb.choices import Choices
 from wfnb.cli_image import add_image_command
 from wfnb.cli_pool import add_pool_command
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "runs", _runs, "list the runs that the store knows")
     collect = _command(commands, "gc", _gc, "drop old runs and what nobody uses any more")
     collect.add_argument("--keep-days", type=float, default=7.0, help="age of runs to keep (7)")
+    _command(commands, "calibrate", _calibrate, "measure what this store's transfers take")
     add_pool_command(commands)
     add_image_command(commands)
     commands.add_parser("worker", help="be one worker, in this terminal, for a store elsewhere")
@@ -104,6 +106,13 @@ def _doctor(session: Session, asked: argparse.Namespace) -> int:
         print(finding, flush=True)
         has_failed |= finding.grade == "fail"
     return int(has_failed)
+
+
+def _calibrate(session: Session, asked: argparse.Namespace) -> int:
+    reached = session.connection()
+    site = calibrate(reached.store, reached.signer, place=reached.backend.ground.place)
+    print("\n".join(told(site)))
+    return 0
 
 
 def _runs(session: Session, asked: argparse.Namespace) -> int:

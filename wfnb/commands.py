@@ -22,6 +22,7 @@ HELP = """\
 %wf show [NAME]         draw a task, a run, a graph; none: all that your cells have named
 %wf build               build tasks by hand, in a form; it writes the cell for you
 %wf plan [PLANNER]      where each task would run, by this planner; nothing runs
+%wf compare [NAME ...]  what every planner would make of it: time, cost, bytes; nothing runs
 %wf run [NAME ...]      run these cells or tasks, or all, and wait; --fresh computes all anew
 %wf errors [RUN]        what failed in the last run, or in this one
 %wf log TASK            what a task of the last run printed
@@ -118,6 +119,10 @@ def _add_run(commands: Any) -> None:
     plan = commands.add_parser("plan", description="Where each task would run; nothing runs.")
     plan.add_argument("planner", nargs="?", choices=sorted(PLANNERS))
     plan.add_argument("names", nargs="*", help="variables that hold tasks; none: the draft")
+    _add_sla(plan)
+    compare = commands.add_parser("compare", description="Plans of all planners; nothing runs.")
+    compare.add_argument("names", nargs="*", help="variables that hold tasks; none: the draft")
+    _add_sla(compare)
     run = commands.add_parser("run", description="Plan, run and wait; press stop to wait no more.")
     run.add_argument(
         "names",
@@ -127,6 +132,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--timeout", type=float, help="wait at most so many seconds; the run goes on")
     run.add_argument("--backend", choices=sorted(BACKENDS))
     run.add_argument("--planner", choices=sorted(PLANNERS))
+    _add_sla(run)
     run.add_argument("--into", metavar="VARIABLE", type=variable, help="put the values there")
     run.add_argument("--fresh", action="store_true", help="take nothing from earlier runs")
     run.add_argument("--no-bind", action="store_true", help="leave the notebook's variables alone")
@@ -134,6 +140,12 @@ def _add_run(commands: Any) -> None:
         "--background",
         action="store_true",
         help="wait not; its values are bound when the first cell after its end is run",
+    )
+
+
+def _add_sla(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sla", default="mean", help="how careful predictions are: mean, p50, p90 ... (mean)"
     )
 
 
@@ -147,6 +159,7 @@ COMMANDS = (
     "attach",
     "build",
     "cancel",
+    "compare",
     "connect",
     "doctor",
     "drop",
@@ -167,7 +180,7 @@ _OPTIONS = {
         *("--image", "--host", "--build"),
     ],
     "run": [
-        *("--timeout", "--backend", "--planner", "--into"),
+        *("--timeout", "--backend", "--planner", "--sla", "--into"),
         *("--fresh", "--no-bind", "--background"),
     ],
     "reuse": ["--clear"],
@@ -221,7 +234,7 @@ def _arguments(
         return _OPTIONS.get(command, [])
     if command == "plan" and len(before) == 1:
         return list(PLANNERS)
-    if command in ("show", "run", "plan", "export"):
+    if command in ("show", "run", "plan", "compare", "export"):
         kinds = (Task, PartOf, Run) if command != "run" else (Task, PartOf)
         cells = [cell.name for cell in session.draft.cell_tasks]
         return cells + [name for name, value in names.items() if isinstance(value, kinds)]

@@ -23,6 +23,7 @@ from wfnb.failures import all_described
 from wfnb.notebook import CellWatch, Started
 from wfnb.panels import build, is_live, show_run
 from wfnb.plan import Plan
+from wfnb.planning import Comparison
 from wfnb.runner import Run
 from wfnb.session import Session
 from wfnb.terminal import Progress, Surface, Terminal, waited
@@ -107,13 +108,17 @@ class WfMagics(Magics):
         build(self.ipython, self.session)
 
     def _plan(self, asked: argparse.Namespace) -> Plan:
-        return self.session.plan(*self._tasks(asked.names), planner=asked.planner)
+        return self.session.plan(*self._tasks(asked.names), planner=asked.planner, sla=asked.sla)
+
+    def _compare(self, asked: argparse.Namespace) -> Comparison:
+        return self.session.compare(*self._tasks(asked.names), sla=asked.sla)
 
     def _run(self, asked: argparse.Namespace) -> None:
         targets = [self.watch.target(name) or self._value(name) for name in asked.names]
         run = self.session.start(
             *(one.task if isinstance(one, CellTask) else one for one in targets),
             planner=asked.planner,
+            sla=asked.sla,
             backend=asked.backend,
             fresh=asked.fresh,
             tell=_say,

@@ -7,7 +7,7 @@ loading, calling and saving, however much of the memory it uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
@@ -132,6 +132,12 @@ def _row(span: Span, graph: Graph, resources: Resources) -> tuple[object, ...]:
 def _gb_seconds(sample: Sample, resources: Resources) -> float | None:
     memory_bytes = resources.memory_bytes
     return None if memory_bytes is None else memory_bytes / 1e9 * sample.occupied_seconds
+
+
+def table_of(rows: Iterable[Mapping[str, object]], *, index: str) -> Table:
+    """A frame of these rows, under one of their columns."""
+    frame: Table = _pandas().DataFrame(list(rows)).set_index(index)
+    return frame
 
 
 def _pandas() -> ModuleType:

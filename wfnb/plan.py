@@ -69,8 +69,8 @@ class Outlook(Protocol):
     """What a plan is expected to come to; wfnb.simulator makes it."""
 
     makespan_seconds: float
-    up_bytes: int
-    down_bytes: int
+    up_bytes: float
+    down_bytes: float
 
     @property
     def workers(self) -> Sequence[str]: ...
@@ -130,8 +130,9 @@ class Plan:
 
     @property
     def predicted(self) -> Timeline | None:
-        """What is expected to happen when and where."""
-        return None if self.outlook is None else self.outlook.timeline
+        """What is expected to happen when and where, once somebody has asked for the outlook."""
+        outlook: Outlook | None = vars(self).get("outlook")
+        return None if outlook is None else outlook.timeline
 
     @cached_property
     def queue_at(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from wfnb.failures import task_error
 from wfnb.following import Follower, Lifeline, events_of
 from wfnb.graph import Graph, TaskId
 from wfnb.growth import GrowingGraph
+from wfnb.hindsight import Hindsight
 from wfnb.metrics import Table, Usage, launches_frame, tasks_frame, usage_of
 from wfnb.plan import Plan
 from wfnb.reusing import known_values
@@ -170,6 +171,10 @@ class Run:
     def usage(self) -> Usage:
         """CPU-s, GB-s and launches, in sum."""
         return usage_of(self.timeline, self.plan.resources_of)
+
+    def compare_to_plan(self) -> Hindsight:
+        """Planned against real, per task and per cause; PlanError if nothing was predicted."""
+        return Hindsight(self)
 
     @property
     def errors(self) -> list[ErrorRecord]:

@@ -7,26 +7,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from wfnb.answers import Answer, asked
+from wfnb.answers import Answer
 from wfnb.backend import Backend, Connection
-from wfnb.choices import BACKENDS, Choices, backend_of, refuse_idle, refuse_nonsense
+from wfnb.choices import BACKENDS, Choices, backend_of, choices_of, refuse_idle, refuse_nonsense
 from wfnb.crews import CrewTable, crew_of
 from wfnb.draft import Draft
-from wfnb.freezing import freeze
-from wfnb.graph import Graph
 from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table, this_user
 from wfnb.loads import Loads
 from wfnb.plan import Plan
-from wfnb.planners import planner_named
 from wfnb.planners.terms import Terms
-from wfnb.requirements import requirements_of
-from wfnb.resources import Resources
+from wfnb.planning import Comparison, compare, graph_of, planned, predictor_of
 from wfnb.runner import Run
 from wfnb.runner import attach as attach_run
 from wfnb.runner import start as start_run
@@ -48,7 +44,7 @@ class Session:
 
     def __init__(self, choices: Choices | None = None) -> None:
         self.draft = Draft()
-        self.planner = "uniform"
+        self.planner = "wukong"
         self.last: Run | None = None
         self.on_start: list[Callable[[Run, tuple[Any, ...]], None]] = []
         """Told of each run, and of what was asked for."""
@@ -78,37 +74,15 @@ class Session:
         address = parse(self.address)
         return "private Redis" if address.is_embedded else f"Redis at {address.shown}"
 
-    def connect(  # noqa: PLR0913  all that a connection may be told
-        self,
-        store: str | None = None,
-        backend: str = "process",
-        *,
-        workers: int | None = None,
-        resources: Resources | None = None,
-        requirements: str | Iterable[str] = (),
-        image: str | None = None,
-        hosts: str | Iterable[str] = (),
-        build: bool = False,
+    def connect(
+        self, store: str | None = None, backend: str = "process", **options: Any
     ) -> Session:
         """Use this store and backend from now on; runs of before keep theirs.
 
-        `workers` at most work on a run at once; `resources` is the size of the worker that a task
-        gets which asks for none; `requirements` are packages that every task needs, or the name of
-        a requirements.txt. For backend "docker", `image` is what containers are made of, `hosts`
-        are daemons (ssh://user@host, tcp://host:2376; none: this machine's), and with `build` an
-        image that is missing is built. Raises StoreError if the store does not answer within 3 s.
+        `options` are those of `wfnb.connect`. Raises StoreError if the store does not answer
+        within 3 s.
         """
-        choices = Choices(
-            store=store,
-            backend=backend,
-            workers=workers,
-            resources=resources or Resources(),
-            requirements=requirements_of(requirements),
-            image=image,
-            hosts=(hosts,) if isinstance(hosts, str) else tuple(hosts),
-            build=build,
-        )
-        return self.use(choices)
+        return self.use(choices_of(store, backend, **options))
 
     def use(self, choices: Choices, *, tell: Callable[[str], object] = _tell) -> Session:
         """What `connect` does; `tell` hears how an image is built."""
@@ -137,14 +111,31 @@ class Session:
     def store(self) -> Store:
         return self.connection().store
 
-    def plan(self, *targets: Any, planner: str | None = None) -> Plan:
-        """Where each task would run; nothing runs."""
-        return self._planned(targets, planner)[0]
+    def plan(
+        self,
+        *targets: Any,
+        planner: str | None = None,
+        sla: str = "mean",
+        backend: str | None = None,
+    ) -> Plan:
+        """Where each task would run, and once there is a connection what that would come to.
+
+        Nothing runs. `sla` is how careful predictions are: mean, or a percentile of time: p90.
+        """
+        plan = self._planned(targets, planner, sla=sla, backend=backend)[0]
+        _ = plan.outlook
+        return plan
+
+    def compare(self, *targets: Any, planners: Sequence[str] = (), sla: str = "mean") -> Comparison:
+        """What all planners, or these, would make of it; nothing runs."""
+        graph, _ = graph_of(targets or (list(self.draft.sinks),))
+        return compare(graph, predictor_of(self.connection()), self._terms(sla), planners)
 
     def start(
         self,
         *targets: Any,
         planner: str | None = None,
+        sla: str = "mean",
         backend: str | None = None,
         fresh: bool = False,
         tell: Callable[[str], None] = _tell,
@@ -154,15 +145,17 @@ class Session:
         With `fresh` nothing is reused that was computed before. `tell` hears of what is installed.
         Raises RequirementsError before anything is written.
         """
-        plan, answer = self._planned(targets, planner)
         is_first = self._store is None
         connection = self.connection(backend)
+        plan, answer = self._planned(targets, planner, sla=sla, backend=backend)
         is_coming = self._is_pool_coming(connection)
         if is_first and not is_coming:
             connection.backend.serve()  # its pool starts while the graph is still being written
         plan = connection.backend.equip(
             plan, tell, workflow=self._choices.requirements, fresh=fresh
         )
+        if planner is not None:
+            _ = plan.outlook  # said before it runs, by what is known before it runs
         self.last = start_run(
             plan,
             connection,
@@ -185,13 +178,14 @@ class Session:
     def run(
         self,
         *targets: Any,
-        planner: str | None = None,
-        backend: str | None = None,
         timeout: float | None = None,
-        fresh: bool = False,
+        **how: Any,
     ) -> Any:
-        """Plan, run, wait; the target's value, or the values of several in the form given."""
-        return self.start(*targets, planner=planner, backend=backend, fresh=fresh).result(timeout)
+        """Plan, run, wait; the target's value, or the values of several in the form given.
+
+        `how` is what `start` takes: planner, sla, backend, fresh.
+        """
+        return self.start(*targets, **how).result(timeout)
 
     def attach(self, run: str) -> Run:
         """Come back to a run, from any kernel; RunNotFoundError if it is gone."""
@@ -249,19 +243,22 @@ class Session:
         """A form to build tasks by hand, in a notebook."""
         import_module("wfnb.panels").build(_shell(), self)
 
-    def _planned(self, targets: tuple[Any, ...], planner: str | None) -> tuple[Plan, Answer]:
-        if not targets:
-            targets = (list(self.draft.sinks),)
-        match targets:
+    def _planned(
+        self, targets: tuple[Any, ...], planner: str | None, *, sla: str, backend: str | None
+    ) -> tuple[Plan, Answer]:
+        """Without a connection nothing is predicted; nobody wants a plan to start a server."""
+        is_connected = self._store is not None
+        predictor = predictor_of(self.connection(backend)) if is_connected else None
+        match targets or (list(self.draft.sinks),):
             case (Plan() as plan,):
                 return plan, Answer.read(None, plan.graph)
-            case (Graph() as graph,):
-                answer = Answer.read(None, graph)
-            case _:
-                tasks, answer = asked(targets)
-                graph = freeze(tasks)
-        chosen = planner_named(planner or self.planner, Terms(default=self._choices.resources))
-        return chosen.plan(graph, None), answer
+            case asked_for:
+                graph, answer = graph_of(asked_for)
+        return planned(graph, planner or self.planner, self._terms(sla), predictor), answer
+
+    def _terms(self, sla: str) -> Terms:
+        choices = self._choices
+        return Terms(default=choices.resources, configurations=choices.configurations, sla=sla)
 
     def _open(self, choices: Choices) -> None:
         refuse_nonsense(choices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from wfnb.workers.process import cpus, host_pool
 
 if TYPE_CHECKING:
     from wfnb.listing import RunTable
+    from wfnb.planning import Comparison
     from wfnb.runner import Run
     from wfnb.session import Session
 
@@ -32,6 +33,7 @@ def connect(  # noqa: PLR0913  all that a connection may be told
     image: str | None = None,
     hosts: str | Iterable[str] = (),
     build: bool = False,
+    configurations: Iterable[Resources] = (),
 ) -> Session:
     """Use this store and backend from now on. No store means a private Redis, started for you.
 
@@ -39,6 +41,7 @@ def connect(  # noqa: PLR0913  all that a connection may be told
     which asks for none; `requirements` are packages that every task needs, or a requirements.txt.
     For backend "docker", `image` is what containers are made of (none: what `wfnb image build`
     made), `hosts` are other daemons than this machine's, and `build=True` builds what is missing.
+    `configurations` are sizes that planners may choose from, for tasks that declare none.
     """
     is_private = store in (None, "embedded")
     is_likely = workers is None or (type(workers) is int and 1 <= workers <= cpus())
@@ -52,12 +55,14 @@ def connect(  # noqa: PLR0913  all that a connection may be told
         image=image,
         hosts=hosts,
         build=build,
+        configurations=configurations,
     )
 
 
 def run(
     *targets: Any,
     planner: str | None = None,
+    sla: str = "mean",
     backend: str | None = None,
     timeout: float | None = None,
     fresh: bool = False,
@@ -67,23 +72,34 @@ def run(
     With `fresh`, tasks with `reuse=True` are computed even if nothing has changed.
     """
     session = _session_for(backend or "process")
-    return session.run(*targets, planner=planner, backend=backend, timeout=timeout, fresh=fresh)
+    return session.run(
+        *targets, planner=planner, sla=sla, backend=backend, timeout=timeout, fresh=fresh
+    )
 
 
 def start(
     *targets: Any,
     planner: str | None = None,
+    sla: str = "mean",
     backend: str | None = None,
     fresh: bool = False,
 ) -> Run:
     """Plan, hand over to the workers, and return at once."""
     session = _session_for(backend or "process")
-    return session.start(*targets, planner=planner, backend=backend, fresh=fresh)
+    return session.start(*targets, planner=planner, sla=sla, backend=backend, fresh=fresh)
 
 
-def plan(*targets: Any, planner: str | None = None) -> Plan:
-    """Where each task would run; nothing runs."""
-    return _session().plan(*targets, planner=planner)
+def plan(*targets: Any, planner: str | None = None, sla: str = "mean") -> Plan:
+    """Where each task would run, and after `connect` what that would come to; nothing runs.
+
+    `sla` is how careful predictions are: mean, or a percentile of time such as p90.
+    """
+    return _session().plan(*targets, planner=planner, sla=sla)
+
+
+def compare(*targets: Any, planners: Sequence[str] = (), sla: str = "mean") -> Comparison:
+    """What every planner, or each of these, would make of it, side by side; nothing runs."""
+    return _session().compare(*targets, planners=planners, sla=sla)
 
 
 def attach(run: str) -> Run:

@@ -11,6 +11,7 @@ from threading import Event, Thread
 from types import MappingProxyType
 from typing import Any
 
+from wfnb.backend import Ground
 from wfnb.errors import BackendError, ErrorRecord, StoreError
 from wfnb.graph import Options, TaskId
 from wfnb.language import Attempt
@@ -74,6 +75,10 @@ class InlineBackend:
                 )
         queues = dict.fromkeys(plan.placements[task].queue for task in plan.graph)
         return {queue: Lane(limit=1, pool=self._pool) for queue in queues}
+
+    @property
+    def ground(self) -> Ground:
+        return Ground(place="host", pools=(self._pool,), workers=1, cpus=1, idle=1)
 
     def equip(
         self,

@@ -9,10 +9,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from wfnb.backend import Ground
 from wfnb.errors import BackendError
 from wfnb.plan import Placement, Plan
 from wfnb.preparing import prepare_all
-from wfnb.storage import Lane, RunId, Store
+from wfnb.storage import Lane, RunId, Store, address
 from wfnb.workers.hostpool import MOST_WORKERS, HostPool, key_of
 from wfnb.workers.lanes import Room, lanes_of
 
@@ -45,6 +46,17 @@ class ProcessBackend:
             for environment in plan.environments:
                 self._pool(environment).want(wanted)
         return lanes
+
+    @property
+    def ground(self) -> Ground:
+        place = "host" if address.parse(self._url).is_local else "net"
+        return Ground(
+            place=place,
+            pools=(self.pool,),
+            workers=self._workers,
+            cpus=cpus(),
+            idle=self._workers,
+        )
 
     def equip(
         self,

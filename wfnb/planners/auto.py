@@ -21,7 +21,7 @@ from wfnb.simulator import makespan_of
 INFLATIONS = (1.0, 4.0, 16.0, 0.0)
 """How much dearer than one transfer what goes through the store is thought to be."""
 HEURISTICS = (heft, by_locality, peft, minmin, maxmin, as_dask_would, by_first_input, cpop)
-TOO_LARGE = "so many tasks are not simulated: each is taken by whoever is idle"
+NO_TIME = "there is no time to try plans of so many tasks: each is taken by whoever is idle"
 BOARD_TRIALS = 0.02
 """What a schedule on one more machine takes, in simulations of a plan."""
 WORTH_SIMULATING = 1.1
@@ -47,7 +47,7 @@ class Auto:
         forecast = predictor.forecast(graph, sla=terms.sla)
         trials = affordable(forecast, terms.budget_seconds)
         if trials < 2:
-            return flexible(graph, terms.largest, planner=self.name, notes=[TOO_LARGE])
+            return flexible(graph, terms.largest, planner=self.name, notes=[NO_TIME])
         return _Search(graph, forecast, terms, trials).result()
 
 
@@ -60,8 +60,9 @@ class _Search:
         self._seen: set[Hashable] = set()
         self._best = flexible(graph, terms.largest, planner=Auto.name)
         self._seconds = self._score(self._best)
+        self._named_seconds = float("inf")
         self._from: tuple[Board, Machines] | None = None
-        """What the best plan was made of; None if any worker may take any task of it."""
+        """What the best of those plans was made of that name workers; and how long it takes."""
 
     def result(self) -> Plan:
         """Half of the budget is for the portfolio."""
@@ -70,7 +71,7 @@ class _Search:
             self._try(board, machines)
             if self._left < half:
                 break
-        if self._from is not None:
+        if self._from is not None and self._graph.ids:
             self._climb(*self._from)
         return self._best
 
@@ -105,16 +106,18 @@ class _Search:
                     climber.step_up(recipe, board)
 
     def _try(self, board: Board, machines: Machines) -> bool:
-        """Whether it makes the best plan so far."""
+        """Whether it makes the best plan so far of those that name workers."""
         key = canonical(board, machines)
         if key in self._seen or self._left < 1:
             return False
         self._seen.add(key)
         plan = plan_of(board, machines, planner=Auto.name)
         seconds = self._score(plan)
-        if seconds >= self._seconds:
+        if seconds < self._seconds:
+            self._best, self._seconds = plan, seconds
+        if seconds >= self._named_seconds:
             return False
-        self._best, self._seconds, self._from = plan, seconds, (board, machines)
+        self._named_seconds, self._from = seconds, (board, machines)
         return True
 
     def _score(self, plan: Plan) -> float:

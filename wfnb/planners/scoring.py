@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from wfnb.forecast import Forecast
 from wfnb.plan import Plan
+from wfnb.planners.terms import UNDECLARED
 from wfnb.simulator import Simulated, makespan_of
 
 SLACK = 1 + 1e-9
 """What grows by no more than this does not grow."""
 SIMULATED_PER_SECOND = 20_000
 """Tasks, cautiously; so that a budget in seconds means the same plan on every machine."""
+SEARCHED_SHARE = 0.01
+LEAST_SECONDS, MOST_SECONDS = 0.3, 5.0
 
 
 def best_of(plans: Iterable[Plan], forecast: Forecast) -> Plan:
@@ -22,9 +25,17 @@ def best_of(plans: Iterable[Plan], forecast: Forecast) -> Plan:
     return min(several, key=lambda plan: makespan_of(plan, forecast))
 
 
-def affordable(forecast: Forecast, budget_seconds: float) -> int:
-    """How many plans of this graph may be simulated for so long."""
-    return int(budget_seconds * SIMULATED_PER_SECOND / max(1, len(forecast.graph)))
+def affordable(forecast: Forecast, budget_seconds: float | None) -> int:
+    """How many plans of this graph may be simulated for so long.
+
+    Without a budget: for a hundredth of what its calls alone will take, within limits.
+    """
+    graph = forecast.graph
+    if budget_seconds is None:
+        calls = sum(forecast.call_seconds(at, UNDECLARED) for at in range(len(graph)))
+        share = SEARCHED_SHARE * calls / max(1, forecast.site.workers)
+        budget_seconds = min(max(share, LEAST_SECONDS), MOST_SECONDS)
+    return int(budget_seconds * SIMULATED_PER_SECOND / max(1, len(graph)))
 
 
 def cost_of(played: Simulated) -> float:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from wfnb.graph import Graph
 from wfnb.resources import Resources
 
-_UNDECLARED = Resources()
+UNDECLARED = Resources()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """The same for every planner; each takes from it what it needs."""
 
-    default: Resources = _UNDECLARED
+    default: Resources = UNDECLARED
     """For tasks that declare nothing, where there is nothing to choose."""
     configurations: tuple[Resources, ...] = ()
     """Sizes to choose from, for tasks that declare nothing; none: the default alone."""
@@ -23,8 +23,8 @@ class Terms:
     """That may be at work at once; None: as many as the place has where the run will be."""
     sla: str = "mean"
     """Of times that plans are judged by: mean, or a percentile such as p90."""
-    budget_seconds: float = 0.5
-    """For planners that search: how long they may."""
+    budget_seconds: float | None = None
+    """For planners that search: how long they may; None: by how long the run will take."""
 
     @property
     def sizes(self) -> tuple[Resources, ...]:
@@ -44,7 +44,7 @@ def strength(resources: Resources) -> tuple[float, float]:
 
 def declared(resources: Resources) -> bool:
     """Whether a task says itself how large its worker must be."""
-    return resources != _UNDECLARED
+    return resources != UNDECLARED
 
 
 def sizes_at(graph: Graph, chosen: Resources) -> list[Resources]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from wfnb.backend import Ground
 from wfnb.errors import BackendError
 from wfnb.plan import Placement, Plan
 from wfnb.preparing import prepare_all
@@ -61,6 +62,13 @@ class DockerBackend:
     def terms(self) -> Mapping[str, Any]:
         image, hosts = self._stock.worker_image, list(self._hosts)
         return {"image": image, "hosts": hosts, "fleet": self.key}
+
+    @property
+    def ground(self) -> Ground:
+        """Most workers of a first run must be started; later ones find those of before."""
+        pools = (self._launches(self._default),)
+        cpus = float(self._stock.cpus)
+        return Ground(place="net", pools=pools, workers=self._workers, cpus=cpus)
 
     def equip(
         self,
