@@ -21,13 +21,13 @@ class Hindsight:
     """
 
     def __init__(self, run: EndedRun) -> None:
-        plan = run.plan
-        if plan.outlook is None or not isinstance(plan.outlook, Simulated):
+        outlook = run.plan.foreseen
+        if not isinstance(outlook, Simulated):
             raise PlanError(
                 "nothing was predicted for this run: give it a planner, as in run(target, "
                 "planner='auto'), or plan first: run(plan(target))"
             )
-        self.planned: Simulated = plan.outlook
+        self.planned = outlook
         self._run = run
 
     @cached_property

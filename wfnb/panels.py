@@ -104,9 +104,11 @@ class Panels:
             board = make(thing.graph, title=str(thing.id)).follow(thing)
         else:
             graph, stale = _drawn(self._session, thing)
-            offers = Offers(self._session, () if thing is None else (thing,))
+            offers = _offers(self._session, thing)
             board = make(graph, actions=offers, title="draft" if thing is None else _title(thing))
             board.draw(graph, stale=stale)
+            if isinstance(thing, Plan):
+                board.propose(thing)
             if thing is None:
                 self._of_draft.append(board)
         self._of_cell.setdefault(self._cell, []).append(board)
@@ -116,23 +118,38 @@ class Panels:
 class Offers:
     """What the bar of a panel may ask for: these targets, planned and run by this session."""
 
-    def __init__(self, session: Session, targets: tuple[Any, ...]) -> None:
+    def __init__(
+        self, session: Session, targets: tuple[Any, ...], *, given: Plan | None = None
+    ) -> None:
+        """A `given` plan is taken as it is, until another planner is chosen."""
         self._session = session
         self._targets = targets
+        self._given = given
 
     @property
     def planners(self) -> Sequence[str]:
-        return sorted(PLANNERS)
+        return sorted({*PLANNERS, self.planner})
 
     @property
     def planner(self) -> str:
-        return self._session.planner
+        return self._given.planner if self._given else self._session.planner
 
     def plan(self, planner: str) -> Plan:
-        return self._session.plan(*self._targets, planner=planner)
+        return self._session.plan(*self._asked(planner), planner=planner)
 
     def start(self, planner: str) -> Run:
-        return self._session.start(*self._targets, planner=planner)
+        return self._session.start(*self._asked(planner), planner=planner)
+
+    def _asked(self, planner: str) -> tuple[Any, ...]:
+        if self._given is not None and planner == self._given.planner:
+            return (self._given,)
+        return self._targets
+
+
+def _offers(session: Session, thing: Any) -> Offers:
+    if isinstance(thing, Plan):
+        return Offers(session, (thing.graph,), given=thing)
+    return Offers(session, () if thing is None else (thing,))
 
 
 def show(shell: Any, session: Session, thing: Any = None) -> None:
@@ -155,7 +172,7 @@ def show_run(shell: Any, session: Session, run: Run) -> Dashboard:
 
 def bundle_of(session: Session, thing: Any = None) -> dict[str, Any]:
     """How it looks where no panel can live."""
-    if isinstance(thing, Run):
+    if isinstance(thing, (Plan, Run)):
         return picture(thing).bundle()
     return picture(*_drawn(session, thing)).bundle()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -11,14 +11,13 @@ from typing import Protocol
 from wfnb.errors import PlanError
 from wfnb.graph import Graph, Options, TaskId
 from wfnb.growth import map_id
+from wfnb.legality import refuse_illegal
+from wfnb.metrics import Table, table_of
 from wfnb.needs import options_of
 from wfnb.resources import Resources, bytes_of
 from wfnb.timeline import Timeline
 
-MOST_WORKERS = 64
-"""That one plan may name: more than a pool will have."""
 _MEMORY = re.compile(r"[^@+]*cpu-(\d+)")
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +83,28 @@ class Outlook(Protocol):
     @property
     def cpu_seconds(self) -> float:
         """Of all calls together."""
-        ...
 
     @property
     def gb_seconds(self) -> float:
         """Memory limits in GB (10^9) x seconds that tasks occupy their workers."""
-        ...
 
     @property
     def timeline(self) -> Timeline: ...
+
+
+class Foresight(Protocol):
+    """Who knows what a plan is expected to come to, and why; wfnb.planning has it."""
+
+    def outlook(self, plan: Plan) -> Outlook: ...
+
+    def notes(self, plan: Plan) -> Sequence[str]:
+        """What people should know of how the outlook came about."""
+
+    def rows(self, plan: Plan) -> Iterable[Mapping[str, object]]:
+        """Of each task, with the items that its maps are expected to have."""
+
+    def explain(self, plan: Plan, task: TaskId) -> object:
+        """Which samples and which model gave the task's time; prints as text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,45 +119,57 @@ class Plan:
     order: tuple[int, ...] | None = None
     """Each task's turn among those of its named worker, which takes of what is ready the task with
     the lowest number; None: as they become ready."""
-    foresee: Callable[[Plan], Outlook] | None = field(default=None, repr=False)
+    foresight: Foresight | None = field(default=None, repr=False)
     """Plays the plan before it runs; None where nothing can be said."""
 
     def __post_init__(self) -> None:
-        _refuse_other_tasks(self)
-        _refuse_disorder(self)
-        first: dict[str, TaskId] = {}
-        for task in self.graph:
-            worker = self.placements[task].worker
-            if worker is not None:
-                _refuse_to_mix(self, worker, first.setdefault(worker, task), task)
-        _refuse_workers(self, first)
+        refuse_illegal(
+            self.planner,
+            self.graph,
+            self.placements,
+            order=self.order,
+            leaves_some=lambda: self.leaves_some_to_anybody,
+        )
 
     def __repr__(self) -> str:
         return f"<plan by {self.planner}: {len(self.graph)} tasks>"
 
     @cached_property
     def outlook(self) -> Outlook | None:
-        """What it is expected to come to."""
-        return self.foresee and self.foresee(self)
+        """What it is expected to come to, by what was known when this was first asked for."""
+        return None if self.foresight is None else self.foresight.outlook(self)
 
     @property
-    def predicted(self) -> Timeline | None:
-        """What is expected to happen when and where, once somebody has asked for the outlook."""
-        outlook: Outlook | None = vars(self).get("outlook")
-        return None if outlook is None else outlook.timeline
+    def foreseen(self) -> Outlook | None:
+        """The outlook, if anybody has asked for it: what was said before a run."""
+        return vars(self).get("outlook")
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """What is expected to happen when and where."""
+        return None if self.outlook is None else self.outlook.timeline
+
+    def frame(self) -> Table:
+        """One row a task: where it would run, with what, when, for how long, how sure that is."""
+        return table_of(self._known.rows(self), index="id")
+
+    def explain(self, task: str) -> object:
+        """Why a task is expected to take so long."""
+        return self._known.explain(self, TaskId(task))
+
+    @property
+    def _known(self) -> Foresight:
+        if self.foresight is None:
+            raise PlanError("nothing is predicted of this plan: wfnb.connect() first, then plan")
+        return self.foresight
 
     @cached_property
     def queue_at(self) -> tuple[str, ...]:
         """Each task's queue."""
-        known: dict[int, str] = {}
-        queues = []
-        for task in self.graph:
-            placement = self.placements[task]
-            queue = known.get(id(placement))
-            if queue is None:
-                queue = known[id(placement)] = placement.queue
-            queues.append(queue)
-        return tuple(queues)
+        places = [self.placements[task] for task in self.graph]
+        kinds = {id(place): place for place in places}
+        queues = {kind: place.queue for kind, place in kinds.items()}
+        return tuple([queues[id(place)] for place in places])
 
     @cached_property
     def first_of_each(self) -> tuple[tuple[TaskId, Placement], ...]:
@@ -208,65 +232,3 @@ class Plan:
             queue: sorted(tasks, key=lambda task: order[position[task]])
             for queue, tasks in ready.items()
         }
-
-
-def _refuse_other_tasks(plan: Plan) -> None:
-    """Every task of the graph has a placement, and nothing else has."""
-    graph, placements = plan.graph, plan.placements
-    missing = [task for task in graph if task not in placements]
-    if missing:
-        some = ", ".join(missing[:3])
-        raise PlanError(
-            f"{plan.planner} placed {len(missing)} tasks nowhere, {some} among them: give each "
-            "task of the graph a Placement"
-        )
-    if len(placements) > len(graph):
-        unknown = [task for task in placements if task not in graph]
-        some = ", ".join(unknown[:3])
-        raise PlanError(
-            f"{plan.planner} placed {some}, and the graph has no such task: plan this very graph, "
-            "and leave out items of maps, which go where their map goes"
-        )
-
-
-def _refuse_disorder(plan: Plan) -> None:
-    if plan.order is not None and len(plan.order) != len(plan.graph):
-        raise PlanError(
-            f"{plan.planner} has an order of {len(plan.order)} turns for {len(plan.graph)} tasks: "
-            "give each task one"
-        )
-
-
-def _refuse_workers(plan: Plan, first: Mapping[str, TaskId]) -> None:
-    """`first` task of each."""
-    most = MOST_WORKERS - (len(first) >= MOST_WORKERS and plan.leaves_some_to_anybody)
-    if len(first) > most:
-        besides = "" if most == MOST_WORKERS else " beside tasks for any worker"
-        raise PlanError(
-            f"{plan.planner} names {len(first)} workers, and there may be {most}{besides}: put "
-            "more tasks on one"
-        )
-    for worker, task in first.items():
-        if not _NAME.fullmatch(worker):
-            raise PlanError(
-                f"{task} is on a worker named {worker!r}: use letters, digits, '_', '.' and '-'"
-            )
-
-
-def _refuse_to_mix(plan: Plan, worker: str, first: TaskId, task: TaskId) -> None:
-    one, other = plan.placements[first], plan.placements[task]
-    if one is other:
-        return
-    if one.resources != other.resources:
-        raise PlanError(
-            f"worker {worker} is {one.resources} for {first}, but {task} wants {other.resources}: "
-            "a worker has one size, so put them on different workers"
-        )
-    if one.environment != other.environment:
-        needs = [
-            " and ".join(plan.graph.options(t).requirements) or "nothing" for t in (first, task)
-        ]
-        raise PlanError(
-            f"worker {worker} has task {first} needing {needs[0]} and {task} needing {needs[1]}: "
-            "put them on different workers"
-        )

@@ -13,6 +13,7 @@ from wfnb.plan import Plan
 from wfnb.runner import Run
 from wfnb.widgets.graph_svg import graph_svg
 from wfnb.widgets.graph_text import graph_text
+from wfnb.widgets.plan_text import plan_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def picture(thing: Any, stale: Collection[TaskId] = ()) -> Picture:
     # First: with its timeline, a run's graph gets the items of its maps.
     timeline = thing.timeline if isinstance(thing, Run) else None
     graph = graph_of(thing)
-    return Picture(
-        svg=graph_svg(graph, timeline, stale=stale),
-        text=graph_text(graph, timeline, stale=stale),
-    )
+    text = graph_text(graph, timeline, stale=stale)
+    if isinstance(thing, Plan):
+        text = f"{plan_text(thing)}\n{text}"
+    return Picture(svg=graph_svg(graph, timeline, stale=stale), text=text)

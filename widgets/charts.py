@@ -64,7 +64,7 @@ def timeline_chart(
     since the start of the run. What is running ends `now`. Beyond 40 workers neighbours share a
     lane; beyond 2,000 bars, neighbours of one state are one bar.
     """
-    alt = _altair()
+    alt = altair_itself()
     real, plan = real_bars(frame, now=now), planned_bars(planned)
     table = timeline_frame(frame, real, plan)
     end = max(real.end, plan.end) or 1.0
@@ -88,12 +88,12 @@ def timeline_chart(
         .encode(**place, color=_state_ink(), text=alt.value(alt.expr(label(end)))),
     ]
     told = f"timeline: {count(frame, 'task')} on {count(real.workers, 'worker')}"
-    return _layered(layers, data=table, told=told)
+    return layered(layers, data=table, told=told)
 
 
 def utilisation_chart(frame: Table, *, now: float | None = None) -> altair.LayerChart:
     """Draw which share of each moment each worker was busy; full height is all the time."""
-    alt = _altair()
+    alt = altair_itself()
     real = real_bars(frame, now=now)
     table = utilisation_frame(frame, real)
     y = _lane(table["worker"])
@@ -107,7 +107,7 @@ def utilisation_chart(frame: Table, *, now: float | None = None) -> altair.Layer
         .mark_text(align="left", dx=8)
         .encode(x=alt.value("width"), y=y, text=alt.Text("mean:Q", format=".0%")),
     ]
-    return _layered(layers, data=table, told=f"utilisation of {count(real.workers, 'worker')}")
+    return layered(layers, data=table, told=f"utilisation of {count(real.workers, 'worker')}")
 
 
 def duration_chart(frame: Table) -> altair.LayerChart:
@@ -116,7 +116,7 @@ def duration_chart(frame: Table) -> altair.LayerChart:
     Of the tasks that succeeded. The function that took longest in all comes first; beyond 24, the
     briefest share a row.
     """
-    alt = _altair()
+    alt = altair_itself()
     table, points = duration_frame(frame), duration_points(frame)
     functions = table["function"].tolist()
     scale = _times([*table["least"], *table["most"]])
@@ -140,7 +140,7 @@ def duration_chart(frame: Table) -> altair.LayerChart:
         .mark_text(align="left", dx=8)
         .encode(x=alt.value("width"), y=y, text="label:N"),
     ]
-    return _layered(layers, told=f"times of the tasks of {count(functions, 'function')}")
+    return layered(layers, told=f"times of the tasks of {count(functions, 'function')}")
 
 
 def prediction_chart(frame: Table, planned: Table | None = None) -> altair.LayerChart:
@@ -148,7 +148,7 @@ def prediction_chart(frame: Table, planned: Table | None = None) -> altair.Layer
 
     Predictions come from `planned`, as in `timeline_chart`, or from a column predicted_seconds.
     """
-    alt = _altair()
+    alt = altair_itself()
     table = prediction_frame(frame, planned, functions=MOST_TOLD_APART)
     scale = _times([*table["predicted_seconds"], *table["seconds"]])
     agreed = type(frame)({"predicted_seconds": scale.domain, "seconds": scale.domain})
@@ -169,7 +169,7 @@ def prediction_chart(frame: Table, planned: Table | None = None) -> altair.Layer
             tooltip=_tips("id", "function", "predicted_seconds", "seconds"),
         ),
     ]
-    chart = _layered(layers, told=f"predicted and real times of {count(table, 'task')}")
+    chart = layered(layers, told=f"predicted and real times of {count(table, 'task')}")
     return chart.properties(width=400, height=400)
 
 
@@ -178,7 +178,7 @@ def prediction_chart(frame: Table, planned: Table | None = None) -> altair.Layer
 
 def chart_svg(chart: Any) -> str:
     """Draw any Altair chart as it looks in a notebook, without a network; needs vl-convert."""
-    alt = _altair()
+    alt = altair_itself()
     if not can_draw():
         raise WfnbError(MISSING)
     with alt.data_transformers.enable("default", max_rows=None):
@@ -207,7 +207,7 @@ def show_chart(chart: Any) -> None:
 
 @cache
 def _self_showing() -> type[altair.LayerChart]:
-    _altair()
+    altair_itself()
     import altair
 
     class LayerChart(altair.LayerChart):
@@ -221,7 +221,7 @@ def _self_showing() -> type[altair.LayerChart]:
     return LayerChart
 
 
-def _altair() -> Any:
+def altair_itself() -> Any:
     try:
         import altair
     except ImportError as error:
@@ -237,42 +237,42 @@ def _altair() -> Any:
 _SINCE = "seconds since the start of the run"
 
 
-def _layered(layers: Sequence[Any], *, told: str, **options: Any) -> altair.LayerChart:
+def layered(layers: Sequence[Any], *, told: str, **options: Any) -> altair.LayerChart:
     chart = _self_showing()(layer=list(layers), **options)
-    return chart.properties(width=WIDTH, height=_altair().Step(LANE), description=told)
+    return chart.properties(width=WIDTH, height=altair_itself().Step(LANE), description=told)
 
 
 def _since_start(end: float) -> Any:
-    alt = _altair()
+    alt = altair_itself()
     scale = alt.Scale(domain=[0, end], nice=False)
     return alt.X("start:Q", title=_SINCE, scale=scale, axis=alt.Axis(tickCount=10))
 
 
 def _lane(names: Iterable[str], field: str = "worker", *, nobody: str = "no worker yet") -> Any:
     """Put names in the order in which they first occur; without any, an axis stands there too."""
-    alt = _altair()
+    alt = altair_itself()
     lanes = list(dict.fromkeys(names)) or [nobody]
     return alt.Y(f"{field}:N", title=None, sort=lanes, scale=alt.Scale(domain=lanes))
 
 
 def _times(seconds: Iterable[float]) -> Any:
     domain, kind = time_domain(seconds)
-    return _altair().Scale(domain=domain, type=kind, nice=False)
+    return altair_itself().Scale(domain=domain, type=kind, nice=False)
 
 
 def _took(column: str, scale: Any, *, title: str = "time of a task", channel: str = "X") -> Any:
-    alt = _altair()
+    alt = altair_itself()
     written = {"values": round_times(scale.domain)} if scale.type == "log" else {"tickCount": 7}
     axis = alt.Axis(labelExpr=CLOCK, **written)
     return getattr(alt, channel)(f"{column}:Q", title=title, scale=scale, axis=axis)
 
 
 def _scale(names: Sequence[str], looks: Sequence[str]) -> Any:
-    return _altair().Scale(domain=names, range=looks)
+    return altair_itself().Scale(domain=names, range=looks)
 
 
 def _state_colour(words: Iterable[str]) -> Any:
-    alt = _altair()
+    alt = altair_itself()
     states, colours, signs = state_looks(words)
     # An empty legend has no size, and neither has the chart then.
     legend = alt.Legend(title=None, orient="top", labelExpr=signs) if states else None
@@ -280,12 +280,12 @@ def _state_colour(words: Iterable[str]) -> Any:
 
 
 def _state_ink() -> Any:
-    alt = _altair()
+    alt = altair_itself()
     return alt.condition(alt.FieldOneOfPredicate("state", DARK), alt.value(PAPER), alt.value(INK))
 
 
 def _tips(*columns: str) -> list[Any]:
-    alt = _altair()
+    alt = altair_itself()
     tips = []
     for name in columns:
         title = name.removesuffix("_seconds").replace("_", " ")

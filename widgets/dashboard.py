@@ -21,6 +21,7 @@ from wfnb.widgets.graph_text import graph_text
 from wfnb.widgets.keepsake import Keepsake
 from wfnb.widgets.live import Live, guarded
 from wfnb.widgets.log_feed import LogFeed
+from wfnb.widgets.plan_text import UNKNOWN, notes_of, outlook_words, plan_text
 from wfnb.widgets.telling import Message, Telling
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -81,7 +82,10 @@ class Dashboard:
 
     def _picture(self) -> tuple[str, str]:
         graph, timeline, stale = self._graph, self._timeline, self._stale
-        return graph_svg(graph, timeline, stale=stale), graph_text(graph, timeline, stale=stale)
+        text = graph_text(graph, timeline, stale=stale)
+        if self._plan_shown is not None and self._run is None:
+            text = f"{plan_text(self._plan_shown)}\n{text}"
+        return graph_svg(graph, timeline, stale=stale), text
 
     def on_end(self, act: Callable[[], object]) -> None:
         """Have this called, in another thread, whenever a run that is shown has ended."""
@@ -96,10 +100,25 @@ class Dashboard:
             return
         if graph is not self._graph:
             self._timeline = None
+        if self._plan_shown is not None and self._plan_shown.graph.ids != graph.ids:
+            self._plan_shown = None
+            self._mailbox.put({"r": {"outlook": "", "notes": []}})
         self._graph, self._stale = graph, stale
         self._tell_graph()
         if self._keepsake.is_shown:
             self._keepsake.replace(*self._picture())
+
+    def propose(self, plan: Plan) -> Dashboard:
+        """Show what this plan is expected to come to; not while a run is shown that goes on."""
+        if not self._is_settled.is_set():
+            return self
+        outlook = plan.outlook
+        words = " · ".join(outlook_words(outlook)) if outlook is not None else UNKNOWN
+        facts = {"planner": safe_line(plan.planner), "notes": notes_of(plan), "outlook": words}
+        self._plan_shown = plan
+        self._mailbox.put({"r": {**facts, "trouble": ""}})
+        self.draw(plan.graph, stale=self._stale)
+        return self
 
     def _begin(self) -> None:
         """Tell the graph, if no run or drawing has told it: a page needs it once."""
@@ -120,7 +139,8 @@ class Dashboard:
         self._telling.forget_times()
         about = {"id": safe_line(str(run.id)), "status": "running", "elapsed": 0.0, "trouble": ""}
         planner = safe_line(run.plan.planner)
-        self._mailbox.put({"reset": True, "r": {**about, "planner": planner, "notes": []}})
+        told = {**about, "planner": planner, "notes": [], "outlook": ""}
+        self._mailbox.put({"reset": True, "r": told})
         self._mailbox.put(self._telling.shape(run.graph, plan=run.plan))
         self._is_settled.clear()
         self._live = Live(run.apart(), self)
@@ -244,14 +264,8 @@ class Dashboard:
             self.follow(self._actions.start(self._named_planner(asked)))
 
     def _plan(self, asked: Message) -> None:
-        if self._actions is None:
-            return
-        plan = self._actions.plan(self._named_planner(asked))
-        self._plan_shown = plan
-        self.draw(plan.graph, stale=self._stale)
-        notes = [safe_line(note) for note in plan.notes]
-        facts = {"planner": safe_line(plan.planner), "notes": notes, "planned": len(plan.workers)}
-        self._mailbox.put({"r": {**facts, "trouble": ""}})
+        if self._actions is not None:
+            self.propose(self._actions.plan(self._named_planner(asked)))
 
     def _named_planner(self, asked: Message) -> str:
         assert self._actions is not None

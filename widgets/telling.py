@@ -82,7 +82,7 @@ class Telling:
             self._number,
             placements=plan.placements if plan else {},
             stale=stale,
-            predicted=getattr(plan, "predicted", None),
+            predicted=plan.foreseen.timeline if plan and plan.foreseen else None,
         )
         return message
 

@@ -7,14 +7,18 @@ import time
 from dataclasses import dataclass
 from struct import Struct
 
+from wfnb.storage import Request, RunId
+
 # Native order and size: these fields are written by one store each, "<q" would go byte by byte.
 _RUN = Struct("@qq128s160sq")
 _TASK = Struct("@qqddq192sq")
 _RUN_AT = 64
 _TASK_AT = _RUN_AT + 2 * 320
+_REQUEST = Struct("@q128s160s32s192s")
+_REQUEST_AT = _TASK_AT + 2 * 240
 CELL_BYTES = 2048
 
-_ENTERED, _STARTED, _PID, _LOG_START, _LOG_SHIPPED, _IS_PLANNED, _KILLS = range(7)
+_ENTERED, _STARTED, _PID, _LOG_START, _LOG_SHIPPED, _IS_PLANNED, _KILLS, _IS_ASKED = range(8)
 _NEVER = float("inf")
 
 
@@ -38,6 +42,10 @@ class CellView:
     """By time.monotonic(), which all processes of a host share."""
     deadline: float | None = None
     memory_bytes: int | None = None
+    request: Request | None = None
+    """What it has taken and not begun, without the graph; only of a dead worker."""
+    label: str = ""
+    """As what it would join, or has."""
     kills: int = 0
     """What `kills_from` was told last."""
     log_start: int = 0
@@ -68,6 +76,20 @@ class Cell:
         self.leave()
         self._words[_PID] = pid
 
+    def take(self, request: Request, label: str) -> None:
+        """A request was taken, which somebody else must have if this worker dies before `enter`."""
+        self._words[_IS_ASKED] = 0
+        _REQUEST.pack_into(
+            self._memory,
+            self._at + _REQUEST_AT,
+            request.generation,
+            request.run.encode(),
+            request.queue.encode(),
+            request.serial.encode(),
+            label.encode(),
+        )
+        self._words[_IS_ASKED] = 1
+
     def enter(self, run: str, identity: str, generation: int, *, is_planned: bool = False) -> None:
         serial = self._runs = (self._runs + 1) | 1
         self._words[_IS_PLANNED] = is_planned
@@ -76,9 +98,11 @@ class Cell:
             self._memory, at, serial, generation, run.encode(), identity.encode(), serial
         )
         self._words[_ENTERED] = serial
+        self._words[_IS_ASKED] = 0
 
     def leave(self) -> None:
         self.stop()
+        self._words[_IS_ASKED] = 0
         self._runs += self._runs & 1
         self._words[_ENTERED] = self._runs
 
@@ -140,7 +164,16 @@ class Cell:
         if self._words[_STARTED] - tasks > 1 or self._words[_ENTERED] != runs:
             return None
         if not runs & 1:
-            return CellView(pid=pid, joins=runs >> 1, calls=calls, kills=kills, log_start=log_start)
+            request, label = self._request()
+            return CellView(
+                pid=pid,
+                joins=runs >> 1,
+                calls=calls,
+                request=request,
+                label=label,
+                kills=kills,
+                log_start=log_start,
+            )
         in_task = tasks & 1
         # The stamps at both ends matter where a processor lets stores overtake each other.
         if not run[0] == run[4] == runs or (in_task and not task[0] == task[6] == tasks):
@@ -162,6 +195,14 @@ class Cell:
             log_start=log_start,
             log_shipped=log_shipped,
         )
+
+    def _request(self) -> tuple[Request | None, str]:
+        if not self._words[_IS_ASKED]:
+            return None, ""
+        words = _REQUEST.unpack_from(self._memory, self._at + _REQUEST_AT)
+        run, queue, serial, label = map(_text, words[1:])
+        request = Request(run=RunId(run), serial=serial, queue=queue, generation=words[0])
+        return request, label
 
 
 def make_cells(count: int) -> list[Cell]:

@@ -125,4 +125,4 @@ def key_of(backend: str, url: str, words: Sequence[str]) -> str:
 @cache
 def _kernel() -> tuple[str, ...]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return (python, str(PROTOCOL_VERSION), version("dill"))
+    return (python, str(PROTOCOL_VERSION), version("wfnb"), version("dill"))

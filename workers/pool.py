@@ -18,13 +18,12 @@ from typing import NoReturn
 
 from wfnb.cabinet import hold
 from wfnb.errors import StoreError
-from wfnb.storage import Store, address
-from wfnb.storage.connection import connect
+from wfnb.storage import Store
 from wfnb.storage.outputs import drop_files_of_done
-from wfnb.storage.redis import RedisStore
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import make_cells
 from wfnb.workers.farewell import see_store_off
+from wfnb.workers.patience import Patience, connected
 from wfnb.workers.poolfiles import files_of
 from wfnb.workers.quarters import Quarters
 from wfnb.workers.supervisor import Slot, Supervisor, say
@@ -37,11 +36,6 @@ ANNOUNCE_SECONDS = 1.0
 ANNOUNCED_SECONDS = 5.0
 REAP_SECONDS = 1.0
 SHORTEST_REAP_SECONDS = 0.05
-AWAY_SECONDS = 600.0
-"""How long a store may be away before its pool gives up."""
-PATIENCE_SECONDS = 1.0
-"""Of one command: limits and signals must not wait for a store that is away."""
-SLOWEST_RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,21 +121,22 @@ class Pool:
         self._template = template
         self._bell = bell
         self._signal = 0
-        self._open = terms.slots
+        self._open = self._wanted = terms.slots
         self._beat = Clock(BEAT_SECONDS)
         self._announce = Clock(ANNOUNCE_SECONDS)
         self._reap = Clock(REAP_SECONDS)
         self._deadline: float | None = None
         self._busy_at = time.monotonic()
         self._joins = 0
-        self._away_since: float | None = None
-        self._retry_at = 0.0
+        self._patience = Patience()
 
     def run(self) -> int:
-        store = self._connected()
+        store = connected(self._terms.store_url, self._doze)
         if store is None:
             return 1
-        self._supervisor = Supervisor(store, self._slots, self._template, self._quarters.memory)
+        self._supervisor = Supervisor(
+            store, self._slots, self._template, self._quarters.memory, launches=self._terms.pool
+        )
         try:
             while not self._is_over():
                 self._wait(self._pause())
@@ -158,33 +153,15 @@ class Pool:
         """Whether a signal ended it."""
         return bool(self._signal)
 
-    def _connected(self) -> Store | None:
-        pause = 0.05
-        deadline = time.monotonic() + AWAY_SECONDS
-        while not self._signal and time.monotonic() < deadline:
-            try:
-                place = address.parse(self._terms.store_url)
-                store = RedisStore(connect(place, patience_seconds=PATIENCE_SECONDS))
-                store.teach()
-                return store
-            except StoreError as error:
-                say(f"the store does not answer yet: {error}")
-            self._wait(pause)
-            pause = min(2 * pause, SLOWEST_RETRY_SECONDS)
-        return None
-
     def _is_over(self) -> bool:
         now = time.monotonic()
-        if self._away_since is not None and now - self._away_since > AWAY_SECONDS:
-            say(f"the store has been away for {AWAY_SECONDS:g} s: the pool gives up")
-            return True
-        return now - self._busy_at > self._terms.idle_seconds
+        return self._patience.is_over(now) or now - self._busy_at > self._terms.idle_seconds
 
     def _pause(self) -> float:
         now = time.monotonic()
         dues = [self._beat.due, self._announce.due, self._reap.due]
-        if self._away_since is not None:
-            dues = [self._retry_at]
+        if not self._patience.is_there:
+            dues = [self._patience.retry_at]
         if self._supervisor.busy():
             dues.append(now + BUSY_LOOK_SECONDS)
         dues += [slot.fork_at for slot in self._slots if slot.fork_at is not None]
@@ -197,6 +174,12 @@ class Pool:
         if self._bell in ready:
             self._signal = os.read(self._bell, 1)[0]
 
+    def _doze(self, seconds: float) -> bool:
+        """Hear nothing but signals, of which there was none if True."""
+        if select.select([self._bell], [], [], seconds)[0]:
+            self._signal = os.read(self._bell, 1)[0]
+        return not self._signal
+
     def _step(self, store: Store) -> None:
         for report in self._template.reports():
             self._supervisor.note(report)
@@ -204,14 +187,14 @@ class Pool:
             self._begin_anew(store)
         now = time.monotonic()
         self._deadline = self._supervisor.look(now)
-        if now < self._retry_at:
+        if now < self._patience.retry_at:
             return
         try:
             self._tell(store, now)
         except StoreError as error:
-            self._store_is_away(error, now)
+            self._patience.failed(error, now)
         else:
-            self._away_since = None
+            self._patience.succeeded()
 
     def _tell(self, store: Store, now: float) -> None:
         """Everything that needs the store."""
@@ -221,24 +204,26 @@ class Pool:
         self._supervisor.beat_doubted(now)
         if self._beat.is_due(now):
             self._supervisor.beat(now)
-            self._grow()
+            self._grow(store)
             self._see_use(now)
         if self._reap.is_due(now):
             self._reap_runs(store, now)
-
-    def _store_is_away(self, error: StoreError, now: float) -> None:
-        if self._away_since is None:
-            self._away_since = now
-            say(f"the store is away: {error}")
-        pause = min(SLOWEST_RETRY_SECONDS, max(0.1, (now - self._away_since) / 4))
-        self._retry_at = time.monotonic() + pause
 
     def _show(self, store: Store, *, ttl_seconds: float) -> None:
         name, about = self._quarters.shown(self._slots[: self._open])
         store.announce(name, about, ttl_seconds=ttl_seconds)
 
-    def _grow(self) -> None:
-        wanted = min(self._files.wanted(), len(self._slots)) if self._terms.is_shared else 0
+    def _grow(self, store: Store) -> None:
+        """To what is wanted; and by one when those who wait keep away whom they may wait for."""
+        if not self._terms.is_shared:
+            return
+        self._wanted = max(self._wanted, self._files.wanted())
+        wanted, waiting = self._wanted, self._supervisor.waiting(self._open)
+        if self._open - len(waiting) < wanted and any(store.waiting([self._terms.pool])):
+            wanted = self._open + 1
+            if wanted > len(self._slots):
+                self._supervisor.send_away(waiting[0])
+        wanted = min(wanted, len(self._slots))
         if wanted > self._open:
             self._open = wanted
             self._supervisor.open(wanted)
@@ -266,7 +251,7 @@ class Pool:
 
     def _end(self, store: Store, *, why: str = "") -> None:
         """Be seen no more, then stop the workers; what they were doing goes back to its runs."""
-        is_there = self._away_since is None  # or else we would wait for it here
+        is_there = self._patience.is_there  # or else we would wait for it here
         with suppress(StoreError):
             if is_there:
                 self._show(store, ttl_seconds=0)

@@ -183,11 +183,13 @@ def serve(  # noqa: PLR0913  a worker's whole life
             continue
         if request == DISMISSAL:
             return
+        cell.take(request, label)
         with _reported(request):
             if not _fits(surroundings, desk, request):
                 store.return_request(pool, request)
                 os._exit(REFORK)
             _serve_one(store, desk, request, cell, capture)
+        cell.leave()
 
 
 def _fits(surroundings: Surroundings, desk: Desk, request: Request) -> bool:

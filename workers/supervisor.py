@@ -6,15 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from wfnb.errors import ErrorRecord
-from wfnb.graph import TaskId
-from wfnb.storage import Ask, Identity, RunId, Store
+from wfnb.storage import Identity, RunId, Store
 from wfnb.storage.records import ANY_TASK
 from wfnb.workers.capture import last_words, left_over, size_of
 from wfnb.workers.cell import Cell, CellView
+from wfnb.workers.crowd import Crowd
+from wfnb.workers.losses import Loss, Losses
 from wfnb.workers.template import Born, Died
 from wfnb.workers.verdicts import (
     Sentence,
@@ -69,32 +70,39 @@ class MemoryWatch(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A dead worker, as the store is to be told."""
-
-    view: CellView
-    record: ErrorRecord | None
-    rest: bytes
-
-
 class Supervisor:
     """Decides by cells and the store's answers alone; called by the pool's loop."""
 
     def __init__(
-        self, store: Store, slots: Sequence[Slot], children: Children, memory: MemoryWatch
+        self,
+        store: Store,
+        slots: Sequence[Slot],
+        children: Children,
+        memory: MemoryWatch,
+        *,
+        launches: str = "",
     ) -> None:
         self._store = store
         self._slots = slots
         self._children = children
         self._memory = memory
-        self._losses: list[Loss] = []
+        self._crowd = Crowd()
+        self._losses = Losses(store, launches)
 
     def open(self, count: int) -> None:
         """Have at least so many slots filled."""
         for number, slot in enumerate(self._slots[:count]):
             if not slot.pid and slot.fork_at is None:
                 self._fork(number)
+
+    def waiting(self, count: int) -> list[int]:
+        """Those of the first so many slots whose workers have nothing to do in their runs."""
+        return self._crowd.waiting([slot.cell.view() for slot in self._slots[:count]])
+
+    def send_away(self, number: int) -> None:
+        """Kill a worker that waits: when there is something for it, its run asks again."""
+        if self._slots[number].pid > 0 and not self._slots[number].sentence:
+            self._kill(number, Sentence())
 
     def note(self, report: Born | Died) -> None:
         slot = self._slots[report.slot]
@@ -152,20 +160,7 @@ class Supervisor:
 
     def settle(self) -> None:
         """Tell the store of the dead. Raises StoreError; what is not told stays to be told."""
-        while self._losses:
-            loss = self._losses[0]
-            view = loss.view
-            run, task = RunId(view.run), TaskId(view.task)
-            if loss.rest:
-                at = max(0, view.log_shipped - view.log_start)
-                self._store.append_log(run, task, view.attempt, loss.rest, at=at)
-            record = loss.record
-            if record is not None and record.kind != "lost" and view.task:
-                # The task's own doing: its retries count, not the workers that it may lose.
-                self._store.fail(run, _as(view), record)
-                record = None
-            self._store.abandon(run, Identity(view.identity), record)
-            self._losses.pop(0)
+        self._losses.settle()
 
     def busy(self) -> bool:
         return bool(self._losses) or any(s.pid and s.cell.view().run for s in self._slots)
@@ -183,13 +178,15 @@ class Supervisor:
             self.note(report)
         if not why:
             # A whole service may be told to stop at once: workers that went first died of that.
-            self._losses = [replace(loss, record=None) for loss in self._losses]
+            self._losses.forgive()
         for slot in self._slots:
             view = slot.cell.view()
             if slot.pid and view.run:
                 sentence = sentence_of(view, "lost", "WorkerLost", why) if why else None
                 record = _record(slot, view, sentence, 0) if view.task and why else None
-                self._losses.append(Loss(view, record, _rest(slot, view)))
+                self._losses.add(Loss(view, record, _rest(slot, view)))
+            elif slot.pid:
+                self._losses.add_idle(view)
             slot.pid, slot.fork_at = 0, None
 
     def _fork(self, number: int) -> None:
@@ -220,10 +217,12 @@ class Supervisor:
         slot.sentence, slot.doubted, slot.pid = None, None, 0
         if view.run:
             record = _record(slot, view, sentence, code)
-            self._losses.append(Loss(view, record, _rest(slot, view)))
-        elif sentence is None and code != STALE_EXIT:
-            say(f"worker {death.pid} ended outside a run: {how(code)}")
-            _listen(slot, view)
+            self._losses.add(Loss(view, record, _rest(slot, view)))
+        elif code != STALE_EXIT:
+            self._losses.add_idle(view)
+            if sentence is None:
+                say(f"worker {death.pid} ended outside a run: {how(code)}")
+                _listen(slot, view)
         slot.fork_at = self._next_fork(slot, view, expected=bool(sentence) or code == STALE_EXIT)
 
     def _next_fork(self, slot: Slot, view: CellView, *, expected: bool) -> float:
@@ -271,12 +270,6 @@ def _record(slot: Slot, view: CellView, sentence: Sentence | None, code: int) ->
         stderr=last_words(slot.log, view.log_start),
         worker=view.identity,
         at_seconds=time.time(),
-    )
-
-
-def _as(view: CellView) -> Ask:
-    return Ask(
-        identity=Identity(view.identity), generation=view.generation, queue="", want=0, nonce=""
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Sequence
 
 from wfnb.forecast import Forecast
 from wfnb.graph import Graph, TaskId
-from wfnb.plan import MOST_WORKERS, Placement, Plan
+from wfnb.legality import MOST_WORKERS
+from wfnb.plan import Placement, Plan
 from wfnb.planners.board import Board
 from wfnb.planners.costs import Costs, Machines, costs_of
 from wfnb.planners.terms import Terms, size_by_function

@@ -17,7 +17,7 @@ _MODELS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Explanation:
     """Which samples and which model gave the number."""
 
@@ -42,7 +42,7 @@ class Explanation:
     correction: float = 1.0
     """By what this run's own calls took."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> list[str]:

@@ -18,6 +18,7 @@ class Bar {
       return [act, made];
     }));
     this.buttons.start.classList.add("is-main");
+    this.outlook = make("div", "wfnb-muted wfnb-outlook");
     this.say = make("div", "wfnb-say");
     this.say.setAttribute("role", "status");
     this.say.hidden = true;
@@ -51,6 +52,8 @@ class Bar {
     this.buttons.start.hidden = !r.can_run || isRunning;
     this.buttons.cancel.hidden = !isRunning;
     this.buttons.resume.hidden = !isRun || !["failed", "cancelled"].includes(r.status);
+    write(this.outlook, isRunning ? "" : r.outlook || "");
+    this.outlook.hidden = !this.outlook.textContent;
     const hint = this.isWaiting && "The kernel is busy with a cell: press ■ (interrupt) first. The run goes on, and this button is heard then.";
     write(this.say, r.trouble || hint || (r.notes || []).join(" · "));
     this.say.hidden = !this.say.textContent;
@@ -104,7 +107,7 @@ function dashboard(model, el) {
   graph = new GraphPane(model, of, { picked: inspect, closed: shut });
   const tabs = new Tabs(of, { goTo, resume: () => bar.ask("resume") });
   main.append(graph.el, inspector.el);
-  root.append(bar.el, bar.say, progress.el, main, tabs.el);
+  root.append(bar.el, bar.outlook, bar.say, progress.el, main, tabs.el);
   el.append(root);
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !inspector.el.hidden) { const at = graph.current; shut(); graph.focus(graph.nodeOf.get(at)); }

@@ -62,7 +62,7 @@ class Progress {
     const of = this.of, workers = of.w.filter((worker) => worker[2]).length;
     const words = [duration(of.elapsed)];
     if (of.r.status === "running") {
-      const left = of.g && of.remaining;
+      const left = of.remaining ?? (of.g.planned && of.g.planned.end - of.elapsed);
       if (left > 1) words.push(`about ${duration(left)} left`);
       words.push(count(workers, "worker"));
     }

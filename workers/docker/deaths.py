@@ -92,8 +92,8 @@ def _give_up(store: Store, run: RunId, seat: Seat, record: ErrorRecord | None) -
         ask = Ask(
             identity=seat.identity, generation=seat.generation, queue=seat.queue, want=0, nonce=""
         )
-        store.fail(run, ask, record)
-        record = None
+        if store.fail(run, ask, record):
+            record = None
     store.abandon(run, seat.identity, record)
 
 
