@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from threading import Event, Thread
 
 from wfnb import codec
 from wfnb.errors import WfnbError
@@ -19,12 +20,15 @@ from wfnb.signing import Signer
 from wfnb.storage import Identity, RunId, Store
 from wfnb.storage.history import Part
 from wfnb.storage.outputs import INLINE_BYTES, Archive, drop_shared_folder, shared_folder
+from wfnb.storage.stores import connect_store
 
 SIZES = (1, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20)
 MOST_SECONDS = 0.8
 _TIMES = 5
 FRESH_SECONDS = 7 * 86400.0
 """So long a calibration is not repeated by itself; runs go on teaching meanwhile."""
+IDLE_SECONDS = 3.0
+"""After a connect; in a notebook, the first cells are being written then."""
 _TASK = TaskId("calibration")
 
 Measured = tuple[str, int, float]
@@ -70,12 +74,53 @@ def calibrate(  # noqa: PLR0913  where the run will be
 
 
 def calibrate_if_due(store: Store, signer: Signer, *, place: str = "host") -> bool:
-    """For a thread behind a first connect: whether there was something to do, and it was done."""
+    """Whether there was something to do, and it was done."""
     with suppress(WfnbError, OSError):
         if is_due(store, place=place):
             calibrate(store, signer, place=place)
             return True
     return False
+
+
+class FirstLook:
+    """Calibrates behind a connect, when it is due and no run goes on that it would disturb."""
+
+    def __init__(
+        self,
+        url: str | None,
+        signer: Signer,
+        *,
+        place: str,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        """Of the store at this address, by a connection of its own."""
+        self._url = url
+        self._signer = signer
+        self._place = place
+        self._idle_seconds = idle_seconds
+        self._is_closed = Event()
+        self._thread = Thread(target=self._look, name="wfnb-calibration", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; what has begun takes as long as a calibration may."""
+        self._is_closed.set()
+        self._thread.join(2 * MOST_SECONDS)
+
+    def _look(self) -> None:
+        with suppress(WfnbError, OSError):
+            while not self._is_closed.wait(self._idle_seconds) and not self._is_done():
+                pass
+
+    def _is_done(self) -> bool:
+        store = connect_store(self._url)
+        try:
+            if is_due(store, place=self._place) and store.active_runs():
+                return False
+            calibrate_if_due(store, self._signer, place=self._place)
+            return True
+        finally:
+            store.close()
 
 
 def is_due(store: Store, *, place: str = "host", clock: Callable[[], float] = time.time) -> bool:

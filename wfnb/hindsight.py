@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from wfnb.errors import PlanError
+from wfnb.events import Sample
 from wfnb.graph import TaskId
 from wfnb.listing import table
 from wfnb.metrics import Table, table_of
@@ -13,11 +14,15 @@ from wfnb.predictions.explaining import in_words
 from wfnb.simulator import CAUSES, Simulated, Stretch, replay
 from wfnb.simulator import Ended as EndedRun
 
+Causes = Mapping[str, float]
+
 
 class Hindsight:
     """Per task and per cause: start, queue, download, execution, upload; all in seconds.
 
     What really happened is read from the run's own samples, played once more on its real workers.
+    A worker measures fetching a value and making it of its bytes as one, and so does this table:
+    both are download, and their opposites are upload.
     """
 
     def __init__(self, run: EndedRun) -> None:
@@ -37,16 +42,15 @@ class Hindsight:
     @property
     def error(self) -> float:
         """Of the predicted makespan, relative to the real one: 0.1 is 10 % too long."""
-        return self.planned.makespan_seconds / self.real.makespan_seconds - 1
+        real = max(self.real.makespan_seconds, 1e-6)  # all of it may have been reused
+        return self.planned.makespan_seconds / real - 1
 
     def __repr__(self) -> str:
-        planned, real = self.planned, self.real
-        rows = [
-            (cause, in_words(planned.causes[cause]), in_words(real.causes[cause]))
-            for cause in CAUSES
-        ]
-        makespans = (in_words(planned.makespan_seconds), in_words(real.makespan_seconds))
-        total = ("makespan", *makespans)
+        planned = _sums(map(self._planned_causes, self.planned.critical_path))
+        real = _sums(map(self._real_causes, self.real.critical_path))
+        rows = [(cause, in_words(planned[cause]), in_words(real[cause])) for cause in CAUSES]
+        makespans = (self.planned.makespan_seconds, self.real.makespan_seconds)
+        total = ("makespan", *map(in_words, makespans))
         shown = table(("critical path", "planned", "real"), [*rows, total])
         return f"{shown}\nthe prediction was {abs(self.error):.1%} too {self._direction}"
 
@@ -67,17 +71,49 @@ class Hindsight:
         planned = {stretch.task: stretch for stretch in self.planned.stretches()}
         for real in self.real.stretches():
             if real.task in planned:
-                yield _row(planned[real.task], real)
+                yield self._row(planned[real.task], real)
+
+    def _row(self, planned: Stretch, real: Stretch) -> dict[str, object]:
+        row: dict[str, object] = {
+            "id": real.task,
+            "planned_worker": planned.worker,
+            "worker": real.worker,
+        }
+        thought, was = self._planned_causes(planned), self._real_causes(real)
+        for cause in CAUSES:
+            row[f"planned_{cause}_seconds"] = thought[cause]
+            row[f"{cause}_seconds"] = was[cause]
+        row["planned_end_seconds"], row["end_seconds"] = planned.end_seconds, real.end_seconds
+        return row
+
+    def _planned_causes(self, stretch: Stretch) -> Causes:
+        sample = self.planned.timeline[stretch.task].sample
+        if sample is None:
+            return _as_told(stretch)
+        made = stretch.execution_seconds - sample.load_seconds - sample.call_seconds
+        return _divided(stretch, sample, saved=made)
+
+    def _real_causes(self, stretch: Stretch) -> Causes:
+        sample = self._run.timeline[stretch.task].sample
+        if sample is None:
+            return _as_told(stretch)
+        return _divided(stretch, sample, saved=sample.save_seconds)
 
 
-def _row(planned: Stretch, real: Stretch) -> dict[str, object]:
-    row: dict[str, object] = {
-        "id": real.task,
-        "planned_worker": planned.worker,
-        "worker": real.worker,
-    }
-    for cause in CAUSES:
-        row[f"planned_{cause}_seconds"] = planned.seconds(cause)
-        row[f"{cause}_seconds"] = real.seconds(cause)
-    row["planned_end_seconds"], row["end_seconds"] = planned.end_seconds, real.end_seconds
-    return row
+def _divided(stretch: Stretch, sample: Sample, *, saved: float) -> Causes:
+    """Loading, the call and `saved` were told as execution, and so was a hand-off before them."""
+    told = dict(_as_told(stretch))
+    told["download"] += sample.load_seconds
+    told["execution"] = sample.call_seconds
+    told["upload"] += saved
+    told["queue"] += stretch.execution_seconds - sample.load_seconds - sample.call_seconds - saved
+    return told
+
+
+def _as_told(stretch: Stretch) -> Causes:
+    return {cause: stretch.seconds(cause) for cause in CAUSES}
+
+
+def _sums(several: Iterable[Causes]) -> Causes:
+    rows = list(several)
+    return {cause: sum(row[cause] for row in rows) for cause in CAUSES}

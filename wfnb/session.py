@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from wfnb.answers import Answer
 from wfnb.backend import Backend, Connection
+from wfnb.calibration import FirstLook
 from wfnb.choices import BACKENDS, Choices, backend_of, choices_of, refuse_idle, refuse_nonsense
 from wfnb.crews import CrewTable, crew_of
 from wfnb.draft import Draft
@@ -22,7 +23,7 @@ from wfnb.listing import ReuseTable, RunTable, reuse_table, run_table, this_user
 from wfnb.loads import Loads
 from wfnb.plan import Plan
 from wfnb.planners.terms import Terms
-from wfnb.planning import Comparison, compare, graph_of, planned, predictor_of
+from wfnb.planning import Comparison, compare, graph_of, planned, predictor_of, with_outlook
 from wfnb.runner import Run
 from wfnb.runner import attach as attach_run
 from wfnb.runner import start as start_run
@@ -54,7 +55,7 @@ class Session:
         self._signer: Signer | None = None
         self._backends: dict[tuple[str, str], Backend] = {}
         self._tell: Callable[[str], object] = _tell
-        self._closing: list[Store | Backend] = []
+        self._closing: list[Store | Backend | FirstLook] = []
         self.loads = Loads(lambda: self.store)
         """What the workers of its runs use."""
 
@@ -89,8 +90,12 @@ class Session:
         refuse_idle(choices)
         self._tell = tell
         self._open(choices)
-        if not self._is_pool_coming(self.connection()):
-            self.connection().backend.serve()
+        connection = self.connection()
+        if not self._is_pool_coming(connection):
+            connection.backend.serve()
+        if self.address != "memory":
+            place = connection.backend.ground.place
+            self._closing.append(FirstLook(self.address, connection.signer, place=place))
         return self
 
     def close(self) -> None:
@@ -175,12 +180,7 @@ class Session:
         """A pool for what `connect` does by default was started a moment ago."""
         self._pool_due = time.monotonic() + POOL_SECONDS
 
-    def run(
-        self,
-        *targets: Any,
-        timeout: float | None = None,
-        **how: Any,
-    ) -> Any:
+    def run(self, *targets: Any, timeout: float | None = None, **how: Any) -> Any:
         """Plan, run, wait; the target's value, or the values of several in the form given.
 
         `how` is what `start` takes: planner, sla, backend, fresh.
@@ -251,6 +251,8 @@ class Session:
         predictor = predictor_of(self.connection(backend)) if is_connected else None
         match targets or (list(self.draft.sinks),):
             case (Plan() as plan,):
+                if predictor is not None and plan.foresight is None:
+                    plan = with_outlook(plan, predictor, sla=sla)
                 return plan, Answer.read(None, plan.graph)
             case asked_for:
                 graph, answer = graph_of(asked_for)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from wfnb.metrics import Table
 from wfnb.predictions.explaining import in_words
-from wfnb.widgets.chart_marks import BUSY, MIDDLE, count
+from wfnb.widgets.chart_marks import BUSY, LANE, MIDDLE, count
 from wfnb.widgets.charts import altair_itself, layered
 
-if TYPE_CHECKING:
-    import altair
 
-
-def comparison_chart(frame: Table) -> altair.LayerChart:
+def comparison_chart(frame: Table) -> Any:
     """Draw the makespan and the cost of each planner, against the longest and the dearest.
 
-    `frame` is a comparison's. Cost is in GB-s where memory is limited, else in CPU-s.
+    `frame` is a comparison's, and what comes back a chart of Altair's. Cost is in GB-s where memory
+    is limited, else in CPU-s.
     """
     alt = altair_itself()
     table = comparison_frame(frame)
@@ -38,7 +36,8 @@ def comparison_chart(frame: Table) -> altair.LayerChart:
         ),
         alt.Chart().mark_text(align="left", dx=4).encode(**place, text="label:N"),
     ]
-    return layered(layers, data=table, told=f"plans by {count(frame, 'planner')}")
+    chart = layered(layers, data=table, told=f"plans by {count(frame, 'planner')}")
+    return chart.properties(height=alt.Step(LANE / 2))
 
 
 def comparison_frame(frame: Table) -> Table:

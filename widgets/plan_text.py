@@ -26,7 +26,8 @@ def outlook_words(outlook: Outlook) -> list[str]:
     if outlook.gb_seconds:
         cost = f"{outlook.gb_seconds:,.2f} GB-s"
     moved = f"{(outlook.up_bytes + outlook.down_bytes) / 1e6:,.1f} MB moved"
-    return [cost, moved, f"{_workers(len(outlook.workers))}, {outlook.cold_starts} started for it"]
+    workers = _counted(len(outlook.workers), "worker")
+    return [cost, moved, workers, _counted(outlook.cold_starts, "cold start")]
 
 
 def notes_of(plan: Plan) -> list[str]:
@@ -39,5 +40,5 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"   {line}" for line in lines]
 
 
-def _workers(number: int) -> str:
-    return "1 worker" if number == 1 else f"{number} workers"
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -22,6 +22,16 @@ _ENTERED, _STARTED, _PID, _LOG_START, _LOG_SHIPPED, _IS_PLANNED, _KILLS, _IS_ASK
 _NEVER = float("inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A worker on its way into a run."""
+
+    request: Request
+    """Without the graph."""
+    label: str
+    """As what it joins, or has just joined."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
     """A moment of one worker. Without a run or a task, their fields are empty."""
@@ -42,10 +52,8 @@ class CellView:
     """By time.monotonic(), which all processes of a host share."""
     deadline: float | None = None
     memory_bytes: int | None = None
-    request: Request | None = None
-    """What it has taken and not begun, without the graph; only of a dead worker."""
-    label: str = ""
-    """As what it would join, or has."""
+    asked: Asked | None = None
+    """What it has taken and not begun; only of a dead worker."""
     kills: int = 0
     """What `kills_from` was told last."""
     log_start: int = 0
@@ -164,16 +172,7 @@ class Cell:
         if self._words[_STARTED] - tasks > 1 or self._words[_ENTERED] != runs:
             return None
         if not runs & 1:
-            request, label = self._request()
-            return CellView(
-                pid=pid,
-                joins=runs >> 1,
-                calls=calls,
-                request=request,
-                label=label,
-                kills=kills,
-                log_start=log_start,
-            )
+            return self._outside_runs(runs >> 1, calls)
         in_task = tasks & 1
         # The stamps at both ends matter where a processor lets stores overtake each other.
         if not run[0] == run[4] == runs or (in_task and not task[0] == task[6] == tasks):
@@ -196,13 +195,24 @@ class Cell:
             log_shipped=log_shipped,
         )
 
-    def _request(self) -> tuple[Request | None, str]:
+    def _outside_runs(self, joins: int, calls: int) -> CellView:
+        words = self._words
+        return CellView(
+            pid=words[_PID],
+            joins=joins,
+            calls=calls,
+            asked=self._asked(),
+            kills=words[_KILLS],
+            log_start=words[_LOG_START],
+        )
+
+    def _asked(self) -> Asked | None:
         if not self._words[_IS_ASKED]:
-            return None, ""
+            return None
         words = _REQUEST.unpack_from(self._memory, self._at + _REQUEST_AT)
         run, queue, serial, label = map(_text, words[1:])
         request = Request(run=RunId(run), serial=serial, queue=queue, generation=words[0])
-        return request, label
+        return Asked(request, label)
 
 
 def make_cells(count: int) -> list[Cell]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from wfnb.errors import ErrorRecord
 from wfnb.graph import TaskId
-from wfnb.storage import Ask, Identity, Request, RunId, Store
-from wfnb.workers.cell import CellView
+from wfnb.storage import Ask, Identity, RunId, Store
+from wfnb.workers.cell import Asked, CellView
 
 MOST_REMEMBERED = 1000
 
@@ -29,7 +29,7 @@ class Losses:
         self._store = store
         self._launches = launches
         self._losses: list[Loss] = []
-        self._dropped: list[tuple[Request, str]] = []
+        self._dropped: list[Asked] = []
         self._returned: deque[tuple[str, str]] = deque(maxlen=MOST_REMEMBERED)
 
     def __bool__(self) -> bool:
@@ -40,8 +40,8 @@ class Losses:
 
     def add_idle(self, view: CellView) -> None:
         """It died outside a run, perhaps on its way into one."""
-        if view.request is not None:
-            self._dropped.append((view.request, view.label))
+        if view.asked is not None:
+            self._dropped.append(view.asked)
 
     def forgive(self) -> None:
         """Nobody is to blame."""
@@ -53,7 +53,7 @@ class Losses:
             self._tell(self._losses[0])
             self._losses.pop(0)
         while self._dropped:
-            self._give_back(*self._dropped[0])
+            self._give_back(self._dropped[0])
             self._dropped.pop(0)
 
     def _tell(self, loss: Loss) -> None:
@@ -69,9 +69,10 @@ class Losses:
             record = None
         self._store.abandon(run, Identity(view.identity), record)
 
-    def _give_back(self, request: Request, label: str) -> None:
+    def _give_back(self, asked: Asked) -> None:
         """Or else it is missed only when nobody has joined, or the lease has ended, after 10 s."""
-        seat = self._store.crew(request.run).get(label)
+        request = asked.request
+        seat = self._store.crew(request.run).get(asked.label)
         if seat is not None:
             self._store.abandon(request.run, seat.identity, None)
         elif (request.run, request.serial) not in self._returned:

@@ -22,7 +22,7 @@ from wfnb.storage import Store
 from wfnb.storage.outputs import drop_files_of_done
 from wfnb.workers.capture import Capture, open_log
 from wfnb.workers.cell import make_cells
-from wfnb.workers.farewell import see_store_off
+from wfnb.workers.farewell import see_out, see_store_off
 from wfnb.workers.patience import Patience, connected
 from wfnb.workers.poolfiles import files_of
 from wfnb.workers.quarters import Quarters
@@ -36,6 +36,8 @@ ANNOUNCE_SECONDS = 1.0
 ANNOUNCED_SECONDS = 5.0
 REAP_SECONDS = 1.0
 SHORTEST_REAP_SECONDS = 0.05
+TOLD_BY = (signal.SIGTERM, signal.SIGINT)
+"""What tells a pool to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +249,10 @@ class Pool:
     def _begin_anew(self, store: Store) -> NoReturn:
         say("the template is gone: the pool starts again")
         self._end(store, why="the process that its worker was forked from died meanwhile")
+        for number in TOLD_BY:
+            signal.signal(number, signal.SIG_DFL)
+        if select.select([self._bell], [], [], 0)[0]:
+            os._exit(0)  # it was told to end meanwhile, and who it becomes would not know
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     def _end(self, store: Store, *, why: str = "") -> None:
@@ -259,6 +265,8 @@ class Pool:
             self._files.forget_wanted()
         reports = list(self._template.reports())
         self._template.close()
+        # Until they are gone they may take what is asked for from here on, and nobody would know.
+        see_out(slot.cell.view().pid for slot in self._slots[: self._open])
         self._supervisor.end(reports=reports, why=why)
         with suppress(StoreError):
             if is_there:
@@ -270,7 +278,7 @@ def listen_to_signals() -> int:
     bell, ring = os.pipe()
     os.set_blocking(ring, False)
     signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in TOLD_BY:
         signal.signal(number, _do_nothing)
     return bell
 

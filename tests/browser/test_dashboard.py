@@ -373,10 +373,9 @@ def test_two_runs_are_shown_at_once_and_closing_frees_everything(notebook: Open)
 DRAFT = (
     BEGIN
     + """
-from dataclasses import replace
-from wfnb.timeline import Span, TaskState, Timeline
+wfnb.connect(workers=2)
 
-@wfnb.task
+@wfnb.task(duration=0.2)
 def load(n):
     time.sleep(0.2)
     return n
@@ -391,16 +390,10 @@ class Bench:
     target = load(1)
 
     def plan(self, planner):
-        plan = wfnb.plan(self.target)
-        predicted = Timeline(plan.graph)
-        for at, task in enumerate(plan.graph):
-            predicted._spans[task] = Span(task=task, state=TaskState.DONE, worker=f"w{at % 2 + 1}",
-                start_seconds=0.1 * at, end_seconds=0.1 * at + 0.2)
-        object.__setattr__(plan, "predicted", predicted)
-        return plan
+        return wfnb.plan(self.target, planner=planner)
 
     def start(self, planner):
-        return wfnb.start(self.plan(planner))
+        return wfnb.start(self.target, planner=planner)
 
 bench = Bench()
 board = Dashboard(wfnb.plan(bench.target).graph, actions=bench, title="draft")
@@ -424,7 +417,9 @@ def test_a_draft_grows_is_planned_and_run_from_the_bar(notebook: Open, screensho
     board.see(".wfnb-card.is-stale .wfnb-note", "stale")
     board.photograph(screenshots / "draft.png")
     board.find(".wfnb-select").select_option("heft")
-    board.see(".wfnb-about", "predicted 0.4 s")
+    board.see(".wfnb-about", "predicted")
+    board.see(".wfnb-outlook", "CPU-s")
+    board.see(".wfnb-outlook", "2 workers")
     board.open_tab("timeline")
     board.see(".wfnb-timesay", "planned: 3 tasks on 2 workers")
     board.photograph(screenshots / "planned.png")
@@ -432,8 +427,45 @@ def test_a_draft_grows_is_planned_and_run_from_the_bar(notebook: Open, screensho
     board.see(".wfnb-about", "done")
     page.eventually(lambda: board.state("add-0") == "done", "it ran")
     board.click("add-0")
-    board.see(".wfnb-facts", "0.2 s, from 0.2 s on")
+    board.see(".wfnb-facts", "predicted")
+    board.see(".wfnb-clock", "predicted")
+    board.see(".wfnb-timesay", "what was planned behind them")
     board.photograph(screenshots / "planned_run.png")
+
+
+PLANNED = (
+    BEGIN
+    + """
+%load_ext wfnb
+wfnb.connect(workers=2)
+
+@wfnb.task
+def load(n):
+    return n
+
+@wfnb.task
+def add(numbers):
+    return sum(numbers)
+
+answer = add([load(n) for n in range(4)])
+"""
+)
+
+
+def test_a_plan_says_what_it_comes_to_and_another_planner_says_it_anew(notebook: Open):
+    page = notebook(PLANNED, "%wf plan heft answer")
+    page.run(0)
+    page.run(1)
+    board = page.dashboard.appear()
+    board.see(".wfnb-about", "predicted")
+    board.see(".wfnb-outlook", "2 workers")
+    board.open_tab("timeline")
+    board.see(".wfnb-timesay", "planned: 5 tasks on 2 workers")
+    board.find(".wfnb-select").select_option("simple")
+    board.see(".wfnb-timesay", "planned: 5 tasks")
+    board.find(".wfnb-top .wfnb-button.is-main").click()
+    board.see(".wfnb-about", "done")
+    board.see(".wfnb-clock", "predicted")
 
 
 MANY = (

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from ipywidgets.widgets import widget as ipywidget
 
 from tests.pictured import chain, five, grid, timeline_of, tree
+from tests.plannable import Case
 from tests.waiting import wait_until
 from wfnb.errors import ErrorRecord, StoreError
+from wfnb.forecast import Forecast
 from wfnb.graph import Graph, TaskId
 from wfnb.plan import Placement, Plan
+from wfnb.planning import with_outlook
 from wfnb.timeline import Span, TaskState, Timeline
 from wfnb.widgets import keepsake
 from wfnb.widgets.dashboard import Dashboard
@@ -234,6 +238,57 @@ def test_a_graph_is_planned_and_started_from_the_bar(boards: list[Dashboard]):
     assert told(board)["r"]["trouble"] == "no store here"
     board._hear({"t": "start", "planner": "uniform", "n": 3})
     assert told(board)["r"]["id"] == "tour-1"
+
+
+class Noting(Case):
+    """A predictor with something to say."""
+
+    def forecast(self, graph: Graph, *, sla: str = "mean") -> Forecast:
+        return replace(super().forecast(graph, sla=sla), notes=("from history",))
+
+
+def foreseen(graph: Graph, planner: str = "uniform") -> Plan:
+    return with_outlook(planned(graph, planner), Noting(graph=graph, seconds=2.0), sla="mean")
+
+
+def test_a_planner_that_is_chosen_says_what_its_plan_comes_to(boards: list[Dashboard]):
+    run = Played(five())
+    offered = Offered(run)
+    offered.plan = lambda planner: foreseen(run.graph, planner)
+    boards.append(board := Dashboard(run.graph, actions=offered, title="draft"))
+    board._hear({"t": "plan", "planner": "heft", "n": 1})
+    said = told(board)
+    assert "10.00 CPU-s" in said["r"]["outlook"]
+    assert said["r"]["notes"] == ["by guess", "from history"]
+    assert len(said["g"]["planned"]["rows"]) == 5
+    assert "plan by heft: predicted" in board._repr_mimebundle_()["text/plain"]
+
+
+def test_a_prediction_goes_when_the_graph_is_another_or_runs(boards: list[Dashboard]):
+    graph = tree(2)
+    boards.append(board := Dashboard(graph).propose(foreseen(graph)))
+    board.draw(tree(2))
+    assert told(board)["r"]["outlook"]
+    board.draw(tree(4))
+    assert told(board)["r"]["outlook"] == ""
+    assert "planned" not in told(board)["g"]
+    run = Played(five())
+    board.propose(foreseen(run.graph))
+    board.follow(run)
+    assert told(board)["r"]["outlook"] == ""
+
+
+def test_a_plan_that_comes_late_does_not_replace_that_of_the_run(boards: list[Dashboard]):
+    run = Played(five())
+    boards.append(board := Dashboard(run.graph).follow(run))
+    board.propose(foreseen(run.graph, "heft"))
+    assert told(board)["r"]["planner"] == "uniform"
+
+
+def test_without_a_prediction_it_is_said_that_there_is_none(boards: list[Dashboard]):
+    graph = five()
+    boards.append(board := Dashboard(graph).propose(planned(graph)))
+    assert told(board)["r"]["outlook"] == "nothing is predicted: connect first"
 
 
 @pytest.mark.parametrize(
