@@ -24,6 +24,8 @@ HEURISTICS = (heft, by_locality, peft, minmin, maxmin, as_dask_would, by_first_i
 NO_TIME = "there is no time to try plans of so many tasks: each is taken by whoever is idle"
 BOARD_TRIALS = 0.02
 """What a schedule on one more machine takes, in simulations of a plan."""
+LARGE_TASKS = 5_000
+"""A schedule of so many tasks takes as long as a simulation: boards do not get cheaper."""
 WORTH_SIMULATING = 1.1
 """A schedule that is by so much longer in the costs' model than the best one is not looked at."""
 
@@ -79,7 +81,7 @@ class _Search:
         """The likeliest first, for the budget may end anywhere."""
         for machines, costs in self._models():
             for heuristic in HEURISTICS:
-                self._left -= BOARD_TRIALS * costs.machines
+                self._left -= self._price(costs)
                 yield heuristic(self._graph, costs), machines
 
     def _models(self) -> Iterator[tuple[Machines, Costs]]:
@@ -94,7 +96,7 @@ class _Search:
 
     def _climb(self, board: Board, machines: Machines) -> None:
         """Walks in turns: the costs' model says what is worth playing, the simulator what is up."""
-        walks, price = climbers(board), BOARD_TRIALS * board.costs.machines
+        walks, price = climbers(board), self._price(board.costs)
         while True:
             for climber in walks:
                 self._left -= price
@@ -104,6 +106,9 @@ class _Search:
                 promising = board.makespan <= WORTH_SIMULATING * climber.board.makespan
                 if promising and self._try(board, machines):
                     climber.step_up(recipe, board)
+
+    def _price(self, costs: Costs) -> float:
+        return BOARD_TRIALS * costs.machines + len(self._graph) / LARGE_TASKS
 
     def _try(self, board: Board, machines: Machines) -> bool:
         """Whether it makes the best plan so far of those that name workers."""

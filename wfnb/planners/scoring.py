@@ -14,7 +14,7 @@ SLACK = 1 + 1e-9
 SIMULATED_PER_SECOND = 20_000
 """Tasks, cautiously; so that a budget in seconds means the same plan on every machine."""
 SEARCHED_SHARE = 0.01
-LEAST_SECONDS, MOST_SECONDS = 0.3, 5.0
+LEAST_SECONDS, MOST_SECONDS = 0.3, 3.0
 
 
 def best_of(plans: Iterable[Plan], forecast: Forecast) -> Plan:
