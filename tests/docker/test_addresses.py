@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import docker.context
 import pytest
 
+from tests.docker.cables import FAR, LISTENING, THEIRS, cable
 from tests.docker.daemons import Dockerd
 from wfnb.errors import BackendError
 from wfnb.workers.docker.daemon import Daemon
@@ -25,7 +25,7 @@ def openssl(*words: str, into: Path) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An authority, and what it has signed for a server and for a client."""
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    (folder / "names").write_text(f"subjectAltName=IP:{THEIRS}\n")
     new = ("-newkey", "rsa:2048", "-nodes", "-subj")
     openssl("req", "-x509", *new, "/CN=ca", "-keyout", "ca-key.pem", "-out", "ca.pem", into=folder)
     for who in ("server", "client"):
@@ -41,17 +41,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def over_tls(dockerd, certificates: Path) -> Iterator[str]:
     """The address of a daemon that wants a certificate."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     files = {"cacert": "ca.pem", "cert": "server-cert.pem", "key": "server-key.pem"}
     tls = [word for name, file in files.items() for word in (f"--tls{name}", certificates / file)]
-    options = ["--tlsverify", *map(str, tls), "--host", address]
+    options = ["--tlsverify", *map(str, tls), LISTENING]
     with (
         tempfile.TemporaryDirectory(prefix="wfd", dir="/tmp") as folder,
-        Dockerd(Path(folder), options=options),
+        Dockerd(Path(folder), options=options) as far,
+        cable(far.pid),
     ):
-        yield address
+        yield FAR
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.docker.cables import FAR, LISTENING, OURS, THEIRS, cable, run
 from tests.docker.daemons import Dockerd, MissingError, copy_image
 from tests.fleets import PATIENCE_SECONDS, SMALL, Fleet
 from tests.leaks import KEPT_PROCESSES
@@ -23,14 +24,8 @@ from wfnb.storage.stores import connect_store
 from wfnb.workers.docker.daemon import Daemon
 
 NEAR = "unix:///var/run/docker.sock"
-OURS, THEIRS = "10.213.77.1", "10.213.77.2"
-DOCKER_PORT, STORE_PORT = 2376, 7379
-FAR = f"tcp://{THEIRS}:{DOCKER_PORT}"
+STORE_PORT = 7379
 PASSWORD = "a-password"
-
-
-def run(*words, **options):
-    subprocess.run(words, check=True, capture_output=True, **options)
 
 
 def make_certificates(folder):
@@ -49,18 +44,6 @@ def make_certificates(folder):
     (folder / "key.pem").write_bytes((folder / "client-key.pem").read_bytes())
 
 
-def join_network(pid):
-    """A cable from here to the namespace of that process."""
-    run("ip", "link", "add", "wfnb-near", "type", "veth", "peer", "name", "wfnb-far")
-    run("ip", "link", "set", "wfnb-far", "netns", str(pid))
-    run("ip", "addr", "add", f"{OURS}/24", "dev", "wfnb-near")
-    run("ip", "link", "set", "wfnb-near", "up")
-    there = ("nsenter", "--net", "--target", str(pid), "ip")
-    run(*there, "addr", "add", f"{THEIRS}/24", "dev", "wfnb-far")
-    run(*there, "link", "set", "wfnb-far", "up")
-    run(*there, "link", "set", "lo", "up")
-
-
 @pytest.fixture
 def short_folder():
     """Sockets lie in it, and their paths have at most 107 bytes."""
@@ -75,22 +58,20 @@ def far_dockerd(dockerd, worker_image, tmp_path, short_folder, monkeypatch):
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     files = {"cacert": "ca.pem", "cert": "server.pem", "key": "server-key.pem"}
     options = [f"--tls{name}={tmp_path / file}" for name, file in files.items()]
-    options += ["--tlsverify", f"--host=tcp://0.0.0.0:{DOCKER_PORT}"]
+    options += ["--tlsverify", LISTENING]
     try:
         far = Dockerd(short_folder, is_apart=True, options=options)
         far.start()
     except MissingError as error:
         pytest.skip(str(error))
     try:
-        join_network(far.pid)
-        with Daemon(far.url) as daemon:
-            copy_image(worker_image, dockerd, daemon)
-        dockerd.close()
-        yield far
+        with cable(far.pid):
+            with Daemon(far.url) as daemon:
+                copy_image(worker_image, dockerd, daemon)
+            dockerd.close()
+            yield far
     finally:
         far.stop()
-        with suppress(subprocess.CalledProcessError):
-            run("ip", "link", "delete", "wfnb-near")
 
 
 @pytest.fixture
