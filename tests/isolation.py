@@ -100,13 +100,21 @@ def end_processes(home: str, *, patience_seconds: float = 10.0) -> list[str]:
         for process in asked:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGTERM)
-        psutil.wait_procs(asked, timeout=max(0.0, deadline - time.monotonic()))
+        while any(map(_lives, asked)) and time.monotonic() < deadline:
+            time.sleep(0.02)
     while (left := list(processes_of(home))) and time.monotonic() < deadline:
         time.sleep(0.02)
     described = [f"{process.pid}: {_command(process)}" for process in left]
     for process in left:
         process.kill()
     return described
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Waiting for it would take its exit code from the parent, if that is us."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _command(process: psutil.Process) -> str:
