@@ -146,5 +146,11 @@ class LogFeed:
 
 
 def _family(task: TaskId) -> str:
-    """Tasks of one function: what one of them prints the others print too, mostly."""
-    return task.rpartition("-")[0] or task
+    """Tasks that do the same: what one of them prints the others print too, mostly.
+
+    Items of a map are apart from its list, and from what splits: these print nothing.
+    """
+    base, is_item, _ = task.partition("[")
+    if base.endswith(".items"):
+        return ".items"
+    return f"{base.rpartition('-')[0] or base}{is_item}"

@@ -16,6 +16,7 @@ from tests.waiting import wait_until
 from wfnb import Resources, cli, doctor, task
 from wfnb.choices import Choices
 from wfnb.errors import BackendError, ImageError, OptionError, TaskError
+from wfnb.loads import told_loads
 from wfnb.session import Session
 from wfnb.signing import key_path
 from wfnb.storage import embedded
@@ -126,7 +127,10 @@ def test_the_command_line_lists_fleet_and_containers_and_stops_them(
     assert session.run(add(1, 2), timeout=PATIENCE_SECONDS) == 3
     key = session.connection().backend.key
     (container,) = containers_of(key)
-    wait_until(lambda: container[:12] in str(session.store.pools()), description="it is announced")
+    wait_until(
+        lambda: [load.state for load in told_loads(session.store.pools()).values()] == ["idle"],
+        description="its container says that it is idle",
+    )
     assert cli.main(["pool", "list"]) == 0
     told = capsys.readouterr().out
     assert key in told
