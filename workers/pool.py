@@ -76,7 +76,8 @@ def keep_pool(terms: PoolTerms, quarters: Quarters) -> int:
     if terms.is_shared and lock is None:
         return 0
     hold(terms.environment)  # while this process or a worker of it lives
-    slots = [Slot(cell, open_log()) for cell in make_cells(max(MOST_SLOTS, terms.slots))]
+    most = max(MOST_SLOTS, terms.slots) if terms.is_shared else terms.slots
+    slots = [Slot(cell, open_log()) for cell in make_cells(most)]
     # The template before everything: no connection, thread or lock of ours may be in the workers.
     life = partial(_life, terms, quarters, slots)
     template = start_template(life, close=() if lock is None else (lock,))

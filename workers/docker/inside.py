@@ -25,6 +25,7 @@ def main() -> int:
         # They come first: the letter is written meanwhile.
         gc.disable()
         live = import_module("wfnb.workers.docker.life").live
+        gc.freeze()  # nor is any of it garbage later
         gc.enable()
         code: int = live(_letter())
     except WfnbError as error:
