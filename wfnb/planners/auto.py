@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from wfnb.forecast import Forecast, Predictor
+from wfnb.forecast import Forecast
 from wfnb.graph import Graph
 from wfnb.plan import Plan
 from wfnb.planners.board import Board
 from wfnb.planners.climbing import climbers
 from wfnb.planners.costs import Costs, Machines
 from wfnb.planners.dasklike import as_dask_would
+from wfnb.planners.foresighted import Foresighted
 from wfnb.planners.heuristics import cpop, heft, maxmin, minmin, peft
 from wfnb.planners.locality import by_first_input, by_locality
-from wfnb.planners.placing import NO_HISTORY, canonical, flexible, plan_of, scheduled
+from wfnb.planners.placing import canonical, flexible, plan_of, scheduled
 from wfnb.planners.scoring import affordable
 from wfnb.planners.terms import Terms, strength, with_size
 from wfnb.simulator import makespan_of
@@ -30,7 +31,7 @@ WORTH_SIMULATING = 1.1
 """A schedule that is by so much longer in the costs' model than the best one is not looked at."""
 
 
-class Auto:
+class Auto(Foresighted):
     """A portfolio of schedulers, times ideas of the store's speed, sizes and numbers of workers.
 
     What is left of the budget goes into climbing from the best of them; see wfnb.planners.climbing.
@@ -38,15 +39,8 @@ class Auto:
 
     name = "auto"
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-
-    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
-        """Without a predictor any worker may take any task."""
+    def foreseeing(self, graph: Graph, forecast: Forecast) -> Plan:
         terms = self._terms
-        if predictor is None:
-            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
-        forecast = predictor.forecast(graph, sla=terms.sla)
         trials = affordable(forecast, terms.budget_seconds)
         if trials < 2:
             return flexible(graph, terms.largest, planner=self.name, notes=[NO_TIME])

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wfnb.forecast import Predictor
+from wfnb.forecast import Forecast, Predictor
 from wfnb.graph import Graph
 from wfnb.plan import Plan
 from wfnb.planners.board import Board
 from wfnb.planners.costs import Costs
-from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.foresighted import Foresighted
+from wfnb.planners.placing import flexible, plan_of, scheduled
 from wfnb.planners.terms import Terms
 
 Heuristic = Callable[[Graph, Costs], Board]
 
 
-class Listed:
+class Listed(Foresighted):
     """One list scheduler, by name. All its workers are of the largest size that may be given."""
 
     def __init__(self, name: str, heuristic: Heuristic, terms: Terms) -> None:
+        super().__init__(terms)
         self.name = name
         self._heuristic = heuristic
-        self._terms = terms
 
-    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
-        """Without a predictor nothing can be scheduled: any worker may take any task."""
-        terms = self._terms
-        if predictor is None:
-            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
-        forecast = predictor.forecast(graph, sla=terms.sla)
-        machines, costs = scheduled(graph, forecast, terms)
+    def foreseeing(self, graph: Graph, forecast: Forecast) -> Plan:
+        machines, costs = scheduled(graph, forecast, self._terms)
         return plan_of(self._heuristic(graph, costs), machines, planner=self.name)
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from wfnb.forecast import Forecast, Predictor
+from wfnb.forecast import Forecast
 from wfnb.graph import Graph
 from wfnb.plan import Placement, Plan
+from wfnb.planners.foresighted import Foresighted
 from wfnb.planners.heuristics import heft
 from wfnb.planners.locality import by_locality
-from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.placing import plan_of, scheduled
 from wfnb.planners.scoring import SLACK, affordable, best_of, cost_of
-from wfnb.planners.terms import Terms, declared, strength, with_size
+from wfnb.planners.terms import declared, strength, with_size
 from wfnb.resources import Resources
 from wfnb.simulator import Simulated, simulate
 
 
-class Nonuniform:
+class Nonuniform(Foresighted):
     """Begins with the size that is done first, then changes whole workers.
 
     Those off the critical path get smaller while the makespan does not grow; those on it larger,
@@ -26,15 +27,8 @@ class Nonuniform:
 
     name = "nonuniform"
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-
-    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
-        """Without a predictor any worker may take any task."""
+    def foreseeing(self, graph: Graph, forecast: Forecast) -> Plan:
         terms = self._terms
-        if predictor is None:
-            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
-        forecast = predictor.forecast(graph, sla=terms.sla)
         plan = best_of(self._beginnings(graph, forecast), forecast)
         if len(terms.sizes) == 1:
             return plan

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from wfnb.forecast import Forecast, Predictor
+from wfnb.forecast import Forecast
 from wfnb.graph import Graph
 from wfnb.plan import Placement, Plan
+from wfnb.planners.foresighted import Foresighted
 from wfnb.planners.locality import by_first_input
-from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.placing import plan_of, scheduled
 from wfnb.planners.scoring import SLACK
-from wfnb.planners.terms import Terms, declared, strength
+from wfnb.planners.terms import declared, strength
 from wfnb.resources import Resources
 from wfnb.simulator import makespan_of
 
@@ -20,20 +21,13 @@ Moves = Sequence[Sequence[float]]
 """Of each task's inputs, the seconds to move them."""
 
 
-class Simple:
+class Simple(Foresighted):
     """Each task on its first input's worker; off the critical path, tasks get smaller workers."""
 
     name = "simple"
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-
-    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
-        """Without a predictor any worker may take any task."""
+    def foreseeing(self, graph: Graph, forecast: Forecast) -> Plan:
         terms = self._terms
-        if predictor is None:
-            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
-        forecast = predictor.forecast(graph, sla=terms.sla)
         machines, costs = scheduled(graph, forecast, terms)
         plan = plan_of(by_first_input(graph, costs), machines, planner=self.name)
         smaller = sorted(set(terms.sizes) - {terms.largest}, key=strength)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from wfnb.forecast import Predictor
+from wfnb.forecast import Forecast
 from wfnb.graph import Graph
 from wfnb.plan import Plan
+from wfnb.planners.foresighted import Foresighted
 from wfnb.planners.locality import by_locality
-from wfnb.planners.placing import NO_HISTORY, flexible, plan_of, scheduled
+from wfnb.planners.placing import plan_of, scheduled
 from wfnb.planners.scoring import best_of
-from wfnb.planners.terms import Terms, with_size
+from wfnb.planners.terms import with_size
 
 
-class Uniform:
+class Uniform(Foresighted):
     """Of several sizes to choose from, it takes the one with which the graph is done first."""
 
     name = "uniform"
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-
-    def plan(self, graph: Graph, predictor: Predictor | None) -> Plan:
-        """Without a predictor any worker may take any task."""
+    def foreseeing(self, graph: Graph, forecast: Forecast) -> Plan:
         terms = self._terms
-        if predictor is None:
-            return flexible(graph, terms.largest, planner=self.name, notes=[NO_HISTORY])
-        forecast = predictor.forecast(graph, sla=terms.sla)
         plans = []
         for size in terms.sizes:
             machines, costs = scheduled(graph, forecast, with_size(terms, size))
